@@ -1,0 +1,38 @@
+import { z } from 'zod'
+import { call, feed } from './grammar/index.ts'
+import { Bytes, Descriptor, Platform, Size } from './words/index.ts'
+
+const registryFailures = ['not_found', 'unauthenticated', 'permission_denied', 'resource_exhausted', 'data_loss', 'unimplemented'] as const
+const reference = '127.0.0.1:5000/library/redis:latest'
+const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: `sha256:${'0'.repeat(64)}`, size: 2 }
+
+/** Registries: turn a reference into a descriptor, and a descriptor into bytes in a file. */
+export const fetch = {
+  resolve: call('Ask the registry what a reference names now.', {
+    request: z.object({ reference: z.string(), platform: Platform.optional() }),
+    reply: z.object({
+      name: z.string().meta({ description: 'the reference in full; what object and blob are asked with' }),
+      descriptor: Descriptor,
+    }),
+    failures: registryFailures,
+    example: { reference },
+  }),
+  object: feed('Fetch one document of at most 4 MiB, verified whole before the first piece is sent; nothing is stored.', {
+    request: z.object({ reference: z.string(), descriptor: Descriptor.optional() }),
+    item: z.object({ descriptor: Descriptor, bytes: Bytes.meta({ description: 'the next piece, at most 512 KiB' }) }),
+    failures: [...registryFailures, 'out_of_range'],
+    example: { reference },
+  }),
+  blob: feed('Stream a blob from the registry into a lent file, from an offset on, telling ingest as it grows.', {
+    request: z.object({
+      name: z.string(),
+      descriptor: Descriptor,
+      token: z.string().meta({ description: 'of the open ingest' }),
+      path: z.string().meta({ description: 'the file ingest lent' }),
+      offset: Size.meta({ description: 'where to go on; what is before it stands' }),
+    }),
+    item: z.object({ offset: Size }),
+    failures: [...registryFailures, 'failed_precondition'],
+    example: { name: reference, descriptor, token: 'a-token-of-ingest-open', path: '/var/lib/gantry/content/ingest/0a/data', offset: 0 },
+  }),
+} as const

@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import { call, event, feed } from './grammar/index.ts'
+import { Info } from './content.ts'
+import { Bytes, Digest, Labels, Nothing, Size, Time } from './words/index.ts'
+
+const Reference = z.string().min(1).max(4096).meta({ description: 'names the transaction; for a blob of an image its digest' })
+const Token = z.string().min(1).meta({ description: 'right to write, given by open' })
+
+/** Who holds an open ingest. `pid` and `boot` let another process see that a holder is dead. */
+export const Holder = z.object({ node: z.string(), pid: z.int(), started: z.string(), boot: z.string(), since: Time })
+export type Holder = z.output<typeof Holder>
+
+/** Where one ingest stands. */
+export const Status = z.object({
+  reference: Reference,
+  state: z.enum(['opened', 'receiving', 'verifying', 'committed', 'aborted']),
+  offset: Size,
+  total: Size.optional(),
+  expected: Digest.optional(),
+  startedAt: Time,
+  updatedAt: Time,
+  holder: Holder.optional(),
+})
+export type Status = z.output<typeof Status>
+
+const example = `sha256:${'0'.repeat(64)}`
+
+/**
+ * The way into the content store: one transaction a reference, one writer a transaction.
+ *
+ * `open` lends a file and a token; the writer appends to the file and says `advance` (or, from afar, sends `write`);
+ * `commit` checks size and digest of what is on disk and makes it content. `close` gives the file back unfinished, to be
+ * opened again at the byte reached; `abort` throws it away.
+ */
+export const ingest = {
+  put: call('Ingest a small blob whole.', {
+    request: z.object({ reference: Reference.optional(), digest: Digest, bytes: Bytes, labels: Labels.optional() }),
+    reply: Info,
+    failures: ['already_exists', 'data_loss', 'resource_exhausted'],
+    example: { digest: 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', bytes: '' },
+  }),
+  open: call('Open, or open again, the transaction of a reference and lend its file. Answers unavailable, with the holder, while another writer has it.', {
+    request: z.object({ reference: Reference, expected: Digest.optional(), total: Size.optional() }),
+    reply: z.object({ token: Token, path: z.string(), offset: Size, startedAt: Time }),
+    failures: ['already_exists', 'resource_exhausted'],
+    example: { reference: example, expected: example, total: 2 },
+  }),
+  write: call('Append bytes, at most 512 KiB, at exactly the current offset.', {
+    request: z.object({ token: Token, offset: Size, bytes: Bytes }),
+    reply: z.object({ offset: Size }),
+    failures: ['not_found', 'out_of_range', 'resource_exhausted'],
+    example: { token: 'a-token-of-ingest-open', offset: 0, bytes: 'aGk=' },
+  }),
+  advance: call('Say how far the lent file is written.', {
+    request: z.object({ token: Token, offset: Size }),
+    reply: Nothing,
+    failures: ['not_found', 'out_of_range'],
+    example: { token: 'a-token-of-ingest-open', offset: 2 },
+  }),
+  commit: call('Check what is on disk and make it content. A mismatch keeps the bytes and gives the lock back.', {
+    request: z.object({ token: Token, size: Size.optional(), digest: Digest.optional(), labels: Labels.optional() }),
+    reply: Info,
+    failures: ['not_found', 'already_exists', 'failed_precondition', 'data_loss', 'resource_exhausted'],
+    example: { token: 'a-token-of-ingest-open', size: 2 },
+  }),
+  close: call('Give the file back unfinished; the bytes stay, to be gone on with.', {
+    request: z.object({ token: Token }),
+    reply: Nothing,
+    failures: ['not_found'],
+    example: { token: 'a-token-of-ingest-open' },
+  }),
+  abort: call('Throw a transaction away. Refused while another holds it, unless the token is given.', {
+    request: z.object({ reference: Reference, token: Token.optional() }),
+    reply: Nothing,
+    failures: ['not_found', 'failed_precondition'],
+    example: { reference: example },
+  }),
+  status: call('Where one transaction stands.', {
+    request: z.object({ reference: Reference }),
+    reply: Status,
+    failures: ['not_found'],
+    example: { reference: example },
+  }),
+  list: call('Every transaction that is open or was left unfinished.', {
+    request: Nothing,
+    reply: z.object({ ingests: z.array(Status) }),
+    example: {},
+  }),
+  follow: feed('Watch one transaction grow: where it stands now, then every change, coalesced. Ends when it is committed; fails when it is aborted.', {
+    request: z.object({ reference: Reference }),
+    item: z.object({ state: Status.shape.state, path: z.string(), offset: Size, total: Size.optional() }),
+    failures: ['not_found', 'data_loss'],
+    example: { reference: example },
+  }),
+  opened: event('A transaction began, or went on.', z.object({ reference: Reference, offset: Size, total: Size.optional(), expected: Digest.optional() }), {
+    entity: 'reference',
+  }),
+  advanced: event('More of it is on disk.', z.object({ reference: Reference, offset: Size, total: Size.optional() }), { entity: 'reference', durable: false }),
+  committed: event('It is content now.', z.object({ reference: Reference, digest: Digest, size: Size }), { entity: 'reference' }),
+  aborted: event('It was thrown away.', z.object({ reference: Reference, why: z.string() }), { entity: 'reference' }),
+} as const

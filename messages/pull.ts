@@ -1,0 +1,75 @@
+import { z } from 'zod'
+import { call, event, feed } from './grammar/index.ts'
+import { Descriptor, Digest, Nothing, Platform, Size, Time } from './words/index.ts'
+
+const Ticket = z.string().min(1).meta({ description: 'of a pull, given by start' })
+
+/** Where a pull stands. */
+const State = z.enum(['resolving', 'fetching', 'recording', 'done', 'failed', 'cancelled'])
+
+/** One descriptor on its way. `offset` of `total` bytes are here; `unpacked` of the compressed bytes are applied. */
+export const Step = z.object({
+  descriptor: Descriptor,
+  status: z.enum(['resolved', 'waiting', 'downloading', 'verifying', 'unpacking', 'exists', 'done', 'failed']),
+  offset: Size,
+  unpacked: Size.optional(),
+})
+export type Step = z.output<typeof Step>
+
+/** Why a pull failed: a failure as data. */
+const Why = z.object({ code: z.string(), message: z.string() })
+
+/** A pull, whole. */
+export const PullStatus = z.object({
+  ticket: Ticket,
+  reference: z.string(),
+  platform: Platform,
+  driver: z.string().optional(),
+  unpack: z.boolean(),
+  state: State,
+  digest: Digest.optional().meta({ description: 'of the target, once resolved' }),
+  steps: z.array(Step),
+  why: Why.optional(),
+  startedAt: Time,
+  finishedAt: Time.optional(),
+})
+export type PullStatus = z.output<typeof PullStatus>
+
+const reference = '127.0.0.1:5000/library/redis:latest'
+
+/** Bring an image from a registry into content and snapshots. A pull goes on whether or not anybody watches. */
+export const pull = {
+  start: call('Begin, and answer with a ticket at once. The same reference, platform and driver already on its way gives the same ticket.', {
+    request: z.object({
+      reference: z.string(),
+      platform: Platform.optional(),
+      driver: z.string().optional().meta({ description: 'snapshot driver; the default of the node if left out' }),
+      unpack: z.boolean().default(true).meta({ description: 'false: content only' }),
+    }),
+    reply: z.object({ ticket: Ticket }),
+    failures: ['unimplemented'],
+    example: { reference },
+  }),
+  follow: feed('Watch a pull: where it stands now, then what changes, coalesced. The last item has the end state; a failed pull fails the feed.', {
+    request: z.object({ ticket: Ticket }),
+    item: z.object({ state: State, digest: Digest.optional(), steps: z.array(Step).meta({ description: 'those that changed' }) }),
+    failures: ['not_found', 'unauthenticated', 'permission_denied', 'resource_exhausted', 'data_loss', 'failed_precondition', 'already_exists', 'out_of_range', 'unimplemented'],
+    example: { ticket: 'a-ticket-of-pull-start' },
+  }),
+  status: call('Where a pull stands, whole.', { request: z.object({ ticket: Ticket }), reply: PullStatus, failures: ['not_found'], example: { ticket: 'a-ticket-of-pull-start' } }),
+  list: call('Pulls on their way and the latest that ended, newest first.', {
+    request: Nothing,
+    reply: z.object({ pulls: z.array(PullStatus.omit({ steps: true })) }),
+    example: {},
+  }),
+  cancel: call('Stop a pull. What it fetched stays, to be gone on with.', {
+    request: z.object({ ticket: Ticket }),
+    reply: Nothing,
+    failures: ['not_found', 'failed_precondition'],
+    example: { ticket: 'a-ticket-of-pull-start' },
+  }),
+  started: event('A pull began.', z.object({ ticket: Ticket, reference: z.string() }), { entity: 'ticket' }),
+  advanced: event('A pull came further.', z.object({ ticket: Ticket, state: State, steps: z.array(Step) }), { entity: 'ticket', durable: false }),
+  finished: event('A pull brought the whole image.', z.object({ ticket: Ticket, reference: z.string(), digest: Digest }), { entity: 'ticket' }),
+  failed: event('A pull ended without the image.', z.object({ ticket: Ticket, reference: z.string(), why: Why }), { entity: 'ticket' }),
+} as const

@@ -1,0 +1,40 @@
+import { z } from 'zod'
+import { event, feed } from './grammar/index.ts'
+import { Descriptor, Digest, Size } from './words/index.ts'
+import { Target } from './snapshot.ts'
+
+const digest = `sha256:${'0'.repeat(64)}`
+
+/** How far a layer is applied: compressed bytes read, bytes and entries written. */
+const Progress = z.object({ offset: Size, written: Size, entries: z.int().min(0) })
+
+/** What applying a layer came to. */
+export const Applied = Progress.extend({
+  diffId: Digest.meta({ description: 'of the uncompressed stream, trailing bytes included' }),
+  size: Size.meta({ description: 'of the uncompressed stream' }),
+  implied: z.array(z.string()).meta({ description: 'directories made because an entry needed them, never described by the layer; see snapshot.commit' }),
+})
+export type Applied = z.output<typeof Applied>
+
+/** Layers into directories. */
+export const unpack = {
+  apply: feed(
+    'Apply a layer to a target, reading its blob while it still arrives. The last item is what it came to. On failure, or when given up, the target is half written and must be thrown away.',
+    {
+      request: z.object({
+        descriptor: Descriptor,
+        target: Target,
+        expected: Digest.optional().meta({ description: 'the diffId; a mismatch is data_loss' }),
+        label: z.string().optional().meta({ description: 'what the progress is told under; the digest if left out' }),
+      }),
+      item: z.union([Applied, Progress]),
+      failures: ['not_found', 'data_loss', 'resource_exhausted', 'permission_denied', 'failed_precondition', 'unimplemented'],
+      example: {
+        descriptor: { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest, size: 2 },
+        target: { kind: 'directory', path: '/tmp/layer', whiteouts: 'remove' },
+      },
+    },
+  ),
+  progressed: event('More of a layer is applied.', z.object({ digest: Digest, ...Progress.shape }), { entity: 'digest', durable: false }),
+  applied: event('A layer is applied.', z.object({ digest: Digest, diffId: Digest, size: Size, entries: z.int().min(0) }), { entity: 'digest' }),
+} as const

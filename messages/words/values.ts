@@ -1,0 +1,29 @@
+import { z } from 'zod'
+
+/** A whole number of bytes. */
+export const Size = z.int().min(0).meta({ description: 'bytes' })
+
+/** When something happened: RFC 3339, UTC. */
+export const Time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' })
+
+/** Words about a thing; a key and its value together at most 4096 bytes (facts C7). */
+export const Labels = z
+  .record(z.string().min(1), z.string())
+  .refine((labels) => Object.entries(labels).every(([key, value]) => key.length + value.length <= 4096), 'a label and its value are at most 4096 bytes')
+  .meta({ id: 'Labels' })
+export type Labels = z.output<typeof Labels>
+
+/** A name of ours that becomes a path component: letters and digits joined by `.`, `_` or `-`, at most 76. */
+export const Id = z
+  .string()
+  .max(76)
+  .regex(/^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$/)
+  .meta({ id: 'Id' })
+
+/** Bytes: raw in msgpack, base64 in JSON. */
+export const Bytes = z
+  .preprocess((value) => (typeof value === 'string' ? new Uint8Array(Buffer.from(value, 'base64')) : value), z.instanceof(Uint8Array))
+  .meta({ id: 'Bytes', description: 'bytes; base64 in JSON' })
+
+/** A request or reply with nothing in it. */
+export const Nothing = z.object({})
