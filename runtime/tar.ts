@@ -1,0 +1,103 @@
+import { pack } from 'tar-stream'
+
+/** One thing to put into an archive. */
+export interface TarEntry {
+  readonly name: string
+  /** `file` unless said otherwise. */
+  readonly type?: 'file' | 'directory' | 'symlink' | 'link' | 'character-device' | 'block-device' | 'fifo'
+  /** 0755 for a directory, 0644 for anything else, unless said otherwise. */
+  readonly mode?: number
+  readonly uid?: number
+  readonly gid?: number
+  /** 1970 unless said otherwise, so that the same entries always make the same bytes. */
+  readonly mtime?: Date
+  /** Where a link points. */
+  readonly linkname?: string
+  readonly devmajor?: number
+  readonly devminor?: number
+  /** Extended attributes, written as `SCHILY.xattr.*` records. Not together with a name or link longer than 100 bytes. */
+  readonly xattrs?: Readonly<Record<string, string | Uint8Array>>
+  /** What is in a file; a stream needs `size`. */
+  readonly content?: string | Uint8Array | AsyncIterable<Uint8Array>
+  readonly size?: number
+}
+
+/**
+ * An archive of `entries`, in their order, as it is made: nothing is held but the piece at hand.
+ * The one place that writes tar; reading is another matter and not done here.
+ */
+export async function* writeTar(entries: Iterable<TarEntry> | AsyncIterable<TarEntry>): AsyncIterable<Uint8Array> {
+  const archive = pack()
+  const filled = fill(archive, entries)
+  // A failed entry ends the archive with that error, which the loop below then throws.
+  filled.catch((error: unknown) => archive.destroy(error as Error))
+  for await (const piece of archive as AsyncIterable<Uint8Array>) yield piece
+  await filled
+}
+
+async function fill(archive: ReturnType<typeof pack>, entries: Iterable<TarEntry> | AsyncIterable<TarEntry>): Promise<void> {
+  for await (const entry of entries) {
+    if (entry.xattrs) archive.push(xattrRecords(entry))
+    await put(archive, entry)
+  }
+  archive.finalize()
+}
+
+function put(archive: ReturnType<typeof pack>, { xattrs: _, content, ...entry }: TarEntry): Promise<void> {
+  const type = entry.type ?? 'file'
+  const bytes = content === undefined || typeof content === 'string' ? Buffer.from(content ?? '') : content
+  const size = type !== 'file' ? 0 : bytes instanceof Uint8Array ? bytes.byteLength : (entry.size ?? 0)
+  const header = { mtime: new Date(0), ...entry, type, size, mode: modeOf(entry) }
+  return new Promise((resolve, reject) => {
+    const sink = archive.entry(header, (error) => (error ? reject(error) : resolve()))
+    if (type !== 'file') return
+    if (bytes instanceof Uint8Array) sink.end(bytes)
+    else pour(bytes, sink).catch(reject)
+  })
+}
+
+async function pour(from: AsyncIterable<Uint8Array>, into: NodeJS.WritableStream): Promise<void> {
+  for await (const piece of from) if (!into.write(piece)) await new Promise((resolve) => into.once('drain', resolve))
+  into.end()
+}
+
+/** tar-stream takes mode 0 for "not given"; a bit outside the twelve it writes says "given, and 0". */
+function modeOf(entry: TarEntry): number {
+  return (entry.mode ?? (entry.type === 'directory' ? 0o755 : 0o644)) | 0o10000
+}
+
+/** tar-stream writes PAX values as text only, and attributes are bytes: the extended header is made here. */
+function xattrRecords(entry: TarEntry): Uint8Array {
+  if (Math.max(Buffer.byteLength(entry.name), Buffer.byteLength(entry.linkname ?? '')) > 100)
+    throw new RangeError(`archive ${entry.name}: extended attributes together with a long name are not supported`)
+  const records = Buffer.concat(
+    Object.entries(entry.xattrs ?? {}).map(([name, value]) => record(`SCHILY.xattr.${name}`, Buffer.from(value as string))),
+  )
+  const padding = Buffer.alloc((512 - (records.length % 512)) % 512)
+  return Buffer.concat([extendedHeader(records.length), records, padding])
+}
+
+/** `<length of all this> <key>=<value>\n`; the length counts its own digits. */
+function record(key: string, value: Uint8Array): Buffer {
+  const rest = 1 + Buffer.byteLength(key) + 1 + value.length + 1
+  let length = rest + String(rest).length
+  if (String(length).length > String(rest).length) length++
+  return Buffer.concat([Buffer.from(`${length} ${key}=`), value, Buffer.from('\n')])
+}
+
+function extendedHeader(size: number): Buffer {
+  const header = Buffer.alloc(512)
+  const octal = (value: number, width: number) => `${value.toString(8).padStart(width - 1, '0')}\0`
+  header.write('PaxHeader', 0)
+  header.write(octal(0o644, 8), 100)
+  header.write(octal(0, 8), 108)
+  header.write(octal(0, 8), 116)
+  header.write(octal(size, 12), 124)
+  header.write(octal(0, 12), 136)
+  header.write('        ', 148)
+  header.write('x', 156)
+  header.write('ustar\x0000', 257)
+  const sum = header.reduce((total, byte) => total + byte, 0)
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+  return header
+}
