@@ -1,18 +1,158 @@
 /** A node's stored tables. The one door to lmdb. */
+import { mkdir } from 'node:fs/promises'
+import { open, type RootDatabase } from 'lmdb'
+import { Failure } from '../messages/grammar/index.ts'
 
 /** One table: JSON-like values by string key, ordered by key. Reads are synchronous and see the latest committed state (inside a transaction: its own writes). */
 export interface Table<V> {
   get(key: string): V | undefined
-  /** only inside {@link Tables.transaction} */
+  /** only inside {@link Tables.transaction}; a key is at most 1,900 bytes, longer ones fail with invalid_argument */
   put(key: string, value: V): void
   /** only inside {@link Tables.transaction}; whether there was one */
   remove(key: string): boolean
-  range(options?: { after?: string | undefined; prefix?: string | undefined; limit?: number | undefined }): Iterable<{ key: string; value: V }>
+  /**
+   * Entries in the order of their keys (by code point), from the first after `after`, those beginning with `prefix`, at most `limit`.
+   * Read piece by piece while it is walked, so what is written meanwhile may or may not be seen; inside a transaction it may be walked while writing.
+   */
+  range(options?: {
+    after?: string | undefined
+    prefix?: string | undefined
+    limit?: number | undefined
+  }): Iterable<{ key: string; value: V }>
 }
 
-/** All tables of one root, shared by its threads and processes. */
+/**
+ * All tables of one root, shared by its threads and processes: any number of them may open the same directory, writes queue behind each other,
+ * and what one has committed the others see with their next read.
+ *
+ * A committed transaction survives the death of the process (kill -9), also of one that dies inside a transaction: nothing of that one is seen.
+ * It reaches the disk shortly after: a power loss or a crash of the kernel may take back the last transactions, whole and in order, never leaving a
+ * broken file; what must not be taken back waits for {@link Tables.flushed}.
+ */
 export interface Tables extends AsyncDisposable {
   table<V>(name: string): Table<V>
-  /** Run `work` in one atomic write transaction. `work` is synchronous and does no I/O; what it throws undoes everything. Resolves once committed. */
+  /**
+   * Run `work` in one atomic write transaction. `work` is synchronous and does no I/O; what it throws undoes everything. Resolves once committed.
+   * The calling thread is not blocked while others write: transactions of all threads and processes run one after another, in the order asked within a thread.
+   */
   transaction<R>(work: () => R): Promise<R>
+  /** Whether the caller is inside {@link transaction}. */
+  readonly inTransaction: boolean
+  /** Resolves once everything committed so far is on disk. */
+  flushed(): Promise<void>
+}
+
+/** Open, or make, the tables of a directory. The directory is this node's own (0700). */
+export async function openTables(directory: string): Promise<Tables> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  // One tree for all tables: opening another named tree needs a write lock, taken synchronously, and a limit known beforehand.
+  // A map far larger than ever needed costs only address space and spares growing it under readers of other processes.
+  const tree = open<unknown, Buffer>(directory, {
+    noSubdir: false,
+    keyEncoding: 'binary',
+    encoder: { useRecords: false },
+    mapSize: mapBytes,
+    maxReaders: 512,
+  })
+  const state: Access = { writing: false, fresh: false, closed: false }
+  return {
+    table: (name) => openTable(tree, name, state),
+    get inTransaction() {
+      return state.writing
+    },
+    async transaction(work) {
+      if (state.writing) throw new Failure('internal', 'run a transaction: inside another one')
+      demandOpen(state)
+      return await tree.childTransaction(() => exclusively(state, work))
+    },
+    flushed: async () => void (await tree.flushed),
+    async [Symbol.asyncDispose]() {
+      if (state.closed) return
+      state.closed = true
+      await tree.close()
+    },
+  }
+}
+
+const mapBytes = 64 * 2 ** 30
+const keyBytes = 1900
+const pageEntries = 256
+
+/** What we know of our own access: whether we are inside a transaction, and whether the read snapshot is of this stretch of code. */
+interface Access {
+  writing: boolean
+  fresh: boolean
+  closed: boolean
+}
+
+function demandOpen(state: Access): void {
+  if (state.closed) throw new Failure('unavailable', 'use the tables: they are closed')
+}
+
+/** Run `work` as the one transaction of this thread. */
+function exclusively<R>(state: Access, work: () => R): R {
+  state.writing = true
+  try {
+    const result = work()
+    if (result instanceof Promise) throw new Failure('internal', 'run a transaction: its work is not synchronous')
+    return result
+  } finally {
+    state.writing = false
+  }
+}
+
+function openTable<V>(tree: RootDatabase<unknown, Buffer>, name: string, state: Access): Table<V> {
+  if (!/^[a-z0-9.-]+$/.test(name))
+    throw new Failure('invalid_argument', `open table ${JSON.stringify(name)}: the name has characters that may not be there`)
+  const first = Buffer.from(`${name}\0`)
+  const keyOf = (key: string) => Buffer.concat([first, Buffer.from(key)])
+  const toRead = () => {
+    if (state.writing) return
+    demandOpen(state)
+    refresh(tree, state)
+  }
+  const toWrite = (key: string) => {
+    if (!state.writing) throw new Failure('internal', `write ${JSON.stringify(key)} to table ${name}: not inside a transaction`)
+    const stored = keyOf(key)
+    if (stored.length > keyBytes)
+      throw new Failure('invalid_argument', `write to table ${name}: a key of ${stored.length} bytes, ${keyBytes} are allowed`)
+    return stored
+  }
+  return {
+    get(key) {
+      toRead()
+      const stored = keyOf(key)
+      return stored.length > keyBytes ? undefined : (tree.get(stored) as V | undefined)
+    },
+    put: (key, value) => tree.putSync(toWrite(key), value),
+    remove: (key) => tree.removeSync(toWrite(key)),
+    *range({ after, prefix = '', limit = Number.POSITIVE_INFINITY } = {}) {
+      const end = Buffer.concat([keyOf(prefix), Buffer.of(0xff)]) // no UTF-8 has this byte
+      let start = keyOf(prefix)
+      const next = after === undefined ? start : keyOf(`${after}\0`)
+      if (next.compare(start) > 0) start = next
+      for (let left = limit; left > 0; ) {
+        toRead()
+        const page = [...tree.getRange({ start, end, limit: Math.min(left, pageEntries) })]
+        for (const entry of page) yield { key: entry.key.toString('utf8', first.length), value: entry.value as V }
+        const last = page.at(-1)
+        if (last === undefined || page.length < pageEntries) return
+        start = Buffer.concat([last.key, Buffer.of(0)])
+        left -= page.length
+      }
+    },
+  }
+}
+
+/**
+ * Make the next read see the latest commit of any thread or process. lmdb keeps its snapshot for a turn of the event loop; this renews it for each
+ * stretch of code that runs without a break, within which nobody can have told us of a later one.
+ */
+function refresh(tree: RootDatabase<unknown, Buffer>, state: Access): void {
+  if (state.fresh) return
+  state.fresh = true
+  tree.resetReadTxn()
+  queueMicrotask(() => {
+    state.fresh = false
+  })
 }
