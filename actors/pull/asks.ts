@@ -1,0 +1,20 @@
+import type { content } from '../../messages/content.ts'
+import type { fetch } from '../../messages/fetch.ts'
+import type { Client, Log } from '../../messages/grammar/index.ts'
+import type { image } from '../../messages/image.ts'
+import type { ingest } from '../../messages/ingest.ts'
+import type { snapshot } from '../../messages/snapshot.ts'
+import type { unpack } from '../../messages/unpack.ts'
+
+/** The actors a pull talks to. */
+export interface Asks {
+  readonly fetch: Client<typeof fetch>
+  readonly ingest: Client<typeof ingest>
+  readonly content: Client<typeof content>
+  readonly snapshot: Client<typeof snapshot>
+  readonly unpack: Client<typeof unpack>
+  readonly image: Client<typeof image>
+  readonly log: Log
+  /** Run `work` again, once the bus is back, for as long as it fails because the bus was lost meanwhile. */
+  readonly persist: <T>(work: () => Promise<T>, options: { signal: AbortSignal }) => Promise<T>
+}

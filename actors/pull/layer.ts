@@ -1,0 +1,122 @@
+import { Failure, isFailure } from '../../messages/grammar/index.ts'
+import type { Step } from '../../messages/pull.ts'
+import type { Descriptor, Digest } from '../../messages/words/index.ts'
+import type { Limit } from '../../runtime/limit.ts'
+import type { Asks } from './asks.ts'
+
+/** One layer of an image: its blob, what it must unpack to, the name it gets and the name it stands on. */
+export interface Layer {
+  readonly descriptor: Descriptor
+  readonly diffId: Digest
+  readonly chainId: Digest
+  readonly parent: Digest | undefined
+}
+
+export interface LayerOptions {
+  readonly driver: string | undefined
+  /** The driver takes the parent at commit: apply before the parent is there. */
+  readonly rebase: boolean
+  /** Resolves once the blob can be followed; then once it is verified. */
+  readonly blob: { readonly begun: Promise<void>; readonly verified: Promise<void> }
+  /** Resolves once the parent is committed. */
+  readonly parentCommitted: Promise<void>
+  /** Room for applying: held while a layer is applied, not while it waits for its parent. */
+  readonly room: Limit
+  readonly report: (progress: Partial<Omit<Step, 'descriptor'>>) => void
+  readonly signal: AbortSignal
+}
+
+/**
+ * Make the snapshot of one layer, while its blob still arrives. It is committed under its chainId only when digest and diffId are both
+ * verified and its parent is committed. Whatever goes wrong, no active snapshot is left behind.
+ */
+export async function makeLayer(asks: Asks, layer: Layer, options: LayerOptions): Promise<void> {
+  if (options.rebase || !layer.parent) {
+    const done = await attempt(asks, layer, { ...options, onParent: false })
+    if (done) return
+  }
+  await options.parentCommitted
+  await attempt(asks, layer, { ...options, onParent: true })
+}
+
+/** Whether a snapshot of this name is there already. */
+export async function hasSnapshot(asks: Asks, chainId: Digest, { driver, signal }: { driver: string | undefined; signal: AbortSignal }): Promise<boolean> {
+  try {
+    return (await asks.snapshot.stat({ key: chainId, ...(driver && { driver }) }, { signal })).kind === 'committed'
+  } catch (error) {
+    if (isFailure(error, 'not_found')) return false
+    throw error
+  }
+}
+
+/**
+ * Prepare, apply, commit; false when the layer turns out to need its parent beneath it to be applied at all: it links to a file of it, or
+ * goes through a directory that is a link there.
+ */
+async function attempt(asks: Asks, layer: Layer, options: LayerOptions & { onParent: boolean }): Promise<boolean> {
+  const { signal, report, onParent } = options
+  const driver = options.driver ? { driver: options.driver } : {}
+  const key = `layer-${layer.chainId}`
+  const parent = layer.parent ? { parent: layer.parent } : {}
+  let active = false
+  try {
+    const implied = await options.room(
+      async () => {
+        const { target } = await prepare(asks, { key, ...driver, ...(onParent && parent) }, { signal })
+        active = true
+        await options.blob.begun
+        return await apply(asks, { layer, target }, { signal, report })
+      },
+      { signal },
+    )
+    await Promise.all([options.blob.verified, options.parentCommitted])
+    signal.throwIfAborted()
+    const rebased = onParent ? {} : { ...parent, implied }
+    await asks.snapshot.commit({ key, name: layer.chainId, ...rebased, ...driver }, { signal, timeoutMs: slowMs })
+    active = false
+    return true
+  } catch (error) {
+    if (isFailure(error, 'already_exists')) return true
+    if (!onParent && layer.parent && isFailure(error, 'failed_precondition') && needsParent(error)) return false
+    throw error
+  } finally {
+    if (active) await remove(asks, { key, ...driver })
+  }
+}
+
+const slowMs = 120_000
+
+const needsParent = (error: Failure): boolean => ['implied', 'parent'].includes(String(error.details?.['reason']))
+
+/** A key of this name that is there already was left by a pull that ended badly: nobody else uses it, for one chainId is made once at a time. */
+async function prepare(asks: Asks, request: { key: string; parent?: string; driver?: string }, { signal }: { signal: AbortSignal }) {
+  try {
+    return await asks.snapshot.prepare(request, { signal, timeoutMs: slowMs })
+  } catch (error) {
+    if (!isFailure(error, 'already_exists')) throw error
+    await remove(asks, request)
+    return await asks.snapshot.prepare(request, { signal, timeoutMs: slowMs })
+  }
+}
+
+async function apply(
+  asks: Asks,
+  { layer, target }: { layer: Layer; target: Parameters<Asks['unpack']['apply']>[0]['target'] },
+  { signal, report }: Pick<LayerOptions, 'signal' | 'report'>,
+): Promise<string[]> {
+  const { descriptor, diffId } = layer
+  for await (const item of asks.unpack.apply({ descriptor, target, expected: diffId }, { signal })) {
+    report({ unpacked: item.offset })
+    if ('diffId' in item) return item.implied
+  }
+  throw new Failure('unavailable', `unpack ${descriptor.digest}: it ended without saying what it came to`)
+}
+
+/** Not given up with the pull: what is left behind is the pull's to clean. */
+async function remove(asks: Asks, request: { key: string; driver?: string }): Promise<void> {
+  try {
+    await asks.snapshot.remove({ key: request.key, ...(request.driver && { driver: request.driver }) }, { timeoutMs: slowMs })
+  } catch (error) {
+    if (!isFailure(error, 'not_found')) asks.log.warn({ err: error, key: request.key }, 'an active snapshot could not be removed')
+  }
+}
