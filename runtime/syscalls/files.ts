@@ -1,0 +1,99 @@
+import { constants } from 'node:fs'
+import { checked, libc, onPool, resultOrErrno, SystemError } from './libc.ts'
+import { type CString, type Path, pathBytes } from './strings.ts'
+
+/** Flags of open, right for this processor. */
+export const O = {
+  RDONLY: constants.O_RDONLY,
+  WRONLY: constants.O_WRONLY,
+  RDWR: constants.O_RDWR,
+  CREAT: constants.O_CREAT,
+  EXCL: constants.O_EXCL,
+  TRUNC: constants.O_TRUNC,
+  APPEND: constants.O_APPEND,
+  DIRECTORY: constants.O_DIRECTORY,
+  NOFOLLOW: constants.O_NOFOLLOW,
+  NONBLOCK: constants.O_NONBLOCK,
+  PATH: 0o10000000,
+  CLOEXEC: 0o2000000,
+} as const
+
+/** How openat2 resolves a path. */
+export const RESOLVE = { NO_XDEV: 0x01, NO_MAGICLINKS: 0x02, NO_SYMLINKS: 0x04, BENEATH: 0x08, IN_ROOT: 0x10 } as const
+
+/** In place of a directory's descriptor: the working directory; absolute paths are absolute. */
+export const AT_FDCWD = -100
+
+const openatC = libc<[number, CString, number, number]>('int openat(int directory, const void *path, int flags, uint32_t mode)')
+const syscallOpenat2 = libc<[number, number, CString, Uint8Array, number]>(
+  'long syscall(long number, long directory, const void *path, void *how, size_t size)',
+)
+const closeC = libc<[number]>('int close(int fd)')
+const writeC = libc<[number, Uint8Array, number]>('long write(int fd, const void *bytes, size_t length)')
+const pwriteC = libc<[number, Uint8Array, number, number]>('long pwrite(int fd, const void *bytes, size_t length, int64_t offset)')
+const ftruncateC = libc<[number, number]>('int ftruncate(int fd, int64_t length)')
+const fsyncC = libc<[number]>('int fsync(int fd)')
+const syncfsC = libc<[number]>('int syncfs(int fd)')
+const flockC = libc<[number, number]>('int flock(int fd, int operation)')
+const umaskC = libc<[number]>('uint32_t umask(uint32_t mask)')
+
+/** Open, close-on-exec. The descriptor is the caller's to close. */
+export const openat = (directory: number, path: Path, flags: number, mode = 0): number =>
+  checked(openatC(directory, pathBytes(path), flags | O.CLOEXEC, mode), 'openat')
+
+/** As {@link openat}, but a refusal is the errno negated. */
+export const tryOpenat = (directory: number, path: Path, flags: number, mode = 0): number =>
+  resultOrErrno(openatC(directory, pathBytes(path), flags | O.CLOEXEC, mode))
+
+/** Open with a say in how the path is resolved, {@link RESOLVE}; a refusal is the errno negated. Linux 5.6. */
+export function tryOpenat2(directory: number, path: Path, how: { flags: number; mode?: number; resolve: number }): number {
+  const struct = new BigUint64Array([BigInt(how.flags | O.CLOEXEC), BigInt(how.mode ?? 0), BigInt(how.resolve)])
+  return resultOrErrno(syscallOpenat2(437, directory, pathBytes(path), new Uint8Array(struct.buffer), 24))
+}
+
+/** As {@link tryOpenat2}, but throws. */
+export function openat2(directory: number, path: Path, how: { flags: number; mode?: number; resolve: number }): number {
+  const struct = new BigUint64Array([BigInt(how.flags | O.CLOEXEC), BigInt(how.mode ?? 0), BigInt(how.resolve)])
+  return checked(syscallOpenat2(437, directory, pathBytes(path), new Uint8Array(struct.buffer), 24), 'openat2')
+}
+
+export const close = (fd: number): void => void checked(closeC(fd), 'close')
+
+/** Write all of `bytes` where the descriptor stands. */
+export function write(fd: number, bytes: Uint8Array): void {
+  let done = checked(writeC(fd, bytes, bytes.length), 'write')
+  while (done < bytes.length) {
+    const rest = bytes.subarray(done)
+    done += checked(writeC(fd, rest, rest.length), 'write')
+  }
+}
+
+/** Write all of `bytes` at `offset`. */
+export function pwrite(fd: number, bytes: Uint8Array, offset: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    const rest = bytes.subarray(done)
+    done += checked(pwriteC(fd, rest, rest.length, offset + done), 'pwrite')
+  }
+}
+
+export const ftruncate = (fd: number, length: number): void => void checked(ftruncateC(fd, length), 'ftruncate')
+
+/** Flush a file or a directory to disk. */
+export const fsync = (fd: number): void => void checked(fsyncC(fd), 'fsync')
+
+/** Flush the whole file system the descriptor is on. Blocks for as long as that takes. */
+export const syncfs = (fd: number): void => void checked(syncfsC(fd), 'syncfs')
+
+/** Flush the whole file system the descriptor is on, on a thread of the pool. */
+export const syncfsAsync = (fd: number): Promise<void> => onPool(syncfsC, 'syncfs', fd)
+
+/** Take the exclusive lock of an open file if nobody has it; whether it was free. It is held until the file is closed. */
+export function flock(fd: number): boolean {
+  const result = resultOrErrno(flockC(fd, 2 | 4))
+  if (result === 0) return true
+  if (result === -11) return false
+  throw new SystemError(-result, 'flock')
+}
+
+/** Set the mask of permission bits for everything this process makes, all threads; the mask before. */
+export const umask = (mask: number): number => umaskC(mask)
