@@ -1,0 +1,60 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Run, timed } from './measure.ts'
+
+/** What the containerd on PATH calls itself; undefined when there is none. */
+export async function containerdVersion(): Promise<string | undefined> {
+  try {
+    return (await promisify(execFile)('containerd', ['--version'])).stdout.trim()
+  } catch {
+    return undefined
+  }
+}
+
+/** One cold pull by containerd: a fresh root, a fresh daemon, `ctr images pull` with overlayfs. */
+export async function pullWithContainerd(reference: string, options: { scratch: string }): Promise<Run> {
+  const root = await mkdtemp(join(options.scratch, 'containerd-'))
+  const address = join(root, 'sock')
+  const config = join(root, 'config.toml')
+  await writeFile(config, configuration(root, address))
+  const daemon = spawn('containerd', ['--config', config], { stdio: ['ignore', 'ignore', 'pipe'] })
+  try {
+    await booted(daemon.stderr)
+    await listening(address)
+    return await timed('ctr', ['--address', address, 'images', 'pull', '--plain-http', '--snapshotter', 'overlayfs', reference], {
+      servers: [daemon.pid ?? 0],
+    })
+  } finally {
+    daemon.kill('SIGTERM')
+    if (daemon.exitCode === null) await once(daemon, 'exit')
+    await rm(root, { recursive: true, force: true })
+  }
+}
+
+const configuration = (root: string, address: string): string => `version = 2
+root = ${JSON.stringify(join(root, 'root'))}
+state = ${JSON.stringify(join(root, 'state'))}
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+address = ${JSON.stringify(address)}
+`
+
+/** It logs a line when it is up. */
+async function booted(log: NodeJS.ReadableStream): Promise<void> {
+  let said = ''
+  for await (const piece of log) {
+    said += String(piece)
+    if (said.includes('successfully booted')) break
+  }
+  log.resume()
+}
+
+async function listening(address: string): Promise<void> {
+  const socket = createConnection(address)
+  await once(socket, 'connect')
+  socket.destroy()
+}

@@ -1,0 +1,59 @@
+/**
+ * `npm run bench -- pull IMAGE…`: us and containerd in alternate runs, each cold, against a registry on loopback; medians with least and most, as a table and, with
+ * `--json FILE`, as JSON. Run as root on a machine with nothing else to do.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cpus, freemem, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { containerdVersion, pullWithContainerd } from './containerd.ts'
+import { pullWithGantry } from './gantry.ts'
+import { limitsOf } from './limits.ts'
+import { run, warmMemory } from './measure.ts'
+import { type Measured, table } from './table.ts'
+
+const program = new Command('bench')
+program
+  .command('pull')
+  .argument('<images...>', 'references of a registry on loopback')
+  .option('--runs <n>', 'runs of each', Number, 5)
+  .option('--json <file>', 'write everything measured there')
+  .option('--scratch <directory>', 'where roots are made; should be a file system with overlay support', tmpdir())
+  .action(pull)
+await program.parseAsync()
+
+async function pull(images: string[], options: { runs: number; json?: string; scratch: string }): Promise<void> {
+  const scratch = await mkdtemp(join(options.scratch, 'bench-'))
+  try {
+    const peer = await containerdVersion()
+    console.error(`${cpus().length} × ${cpus()[0]?.model}; Linux; Node ${process.version}; ${peer ?? 'no containerd on PATH'}`)
+    await warmMemory(Math.min(8e9, freemem() * 0.6))
+    const measured: Measured[] = []
+    for (const reference of images) measured.push(await measure(reference, { runs: options.runs, scratch, withPeer: peer !== undefined }))
+    console.log(table(measured))
+    if (options.json) await writeFile(options.json, JSON.stringify({ date: new Date().toISOString(), peer, measured }, undefined, 2))
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+/** One run of each that is not counted fills the registry's page cache; then they take turns. */
+async function measure(
+  reference: string,
+  { runs, scratch, withPeer }: { runs: number; scratch: string; withPeer: boolean },
+): Promise<Measured> {
+  const ours = []
+  const peer = []
+  const limits = await limitsOf(reference, { scratch })
+  for (let i = 0; i <= runs; i++) {
+    console.error(`${reference}: run ${i} of ${runs}`)
+    await run('sync', [])
+    const mine = await pullWithGantry(reference, { scratch })
+    await run('sync', [])
+    const theirs = withPeer ? await pullWithContainerd(reference, { scratch }) : undefined
+    if (i === 0) continue
+    ours.push(mine)
+    if (theirs) peer.push(theirs)
+  }
+  return { reference, ours, peer, limits }
+}
