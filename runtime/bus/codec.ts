@@ -1,0 +1,51 @@
+/** Two encodings, one meaning: msgpack between programs, JSON for people. */
+import { type Options, Packr } from 'msgpackr'
+import { Failure } from '../../messages/grammar/index.ts'
+import type { Packet } from './bus.ts'
+
+/** How the bytes of a packet are to be read. */
+export type Encoding = 'json' | 'msgpack'
+
+/** The header that says so, and its value for msgpack; anything else means JSON. */
+export const contentType = 'Content-Type'
+export const msgpackType = 'application/msgpack'
+
+// Plain maps, no records and no extension types: any msgpack reader reads them. A field that is undefined is left out, as JSON does.
+const plain: Options & { skipValues: unknown[] } = {
+  useRecords: false,
+  variableMapSize: true,
+  skipValues: [undefined],
+  encodeUndefinedAsNil: true,
+}
+const packr = new Packr(plain)
+
+/** The encoding of a packet, which is also the one its answer is given in. */
+export const encodingOf = (packet: Packet): Encoding => (packet.headers[contentType] === msgpackType ? 'msgpack' : 'json')
+
+/** Headers that name an encoding. JSON needs none. */
+export const encodingHeaders = (encoding: Encoding): Readonly<Record<string, string>> =>
+  encoding === 'msgpack' ? { [contentType]: msgpackType } : {}
+
+/** A value as bytes. Bytes in it stay bytes in msgpack and become base64 in JSON. */
+export function encode(value: unknown, encoding: Encoding): Uint8Array {
+  return encoding === 'msgpack' ? packr.pack(value) : Buffer.from(JSON.stringify(value, base64))
+}
+
+/** The value of a packet; nothing at all means `{}`. Fails with invalid_argument when the bytes are not what the header says. */
+export function decode(packet: Packet): unknown {
+  if (packet.payload.length === 0) return {}
+  const encoding = encodingOf(packet)
+  try {
+    return encoding === 'msgpack' ? packr.unpack(packet.payload) : JSON.parse(Buffer.from(packet.payload).toString())
+  } catch (error) {
+    throw new Failure('invalid_argument', `read a ${encoding} payload of ${packet.payload.length} bytes: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+}
+
+/** JSON.stringify hands over what `toJSON` made of a Buffer; the original is in the holder. */
+function base64(this: Record<string, unknown>, key: string, value: unknown): unknown {
+  const original = this[key]
+  return original instanceof Uint8Array ? Buffer.from(original.buffer, original.byteOffset, original.byteLength).toString('base64') : value
+}

@@ -1,0 +1,71 @@
+/** What is being answered: who may stop it, and when it is over. */
+import { cancelSubject, Failure } from '../../messages/grammar/index.ts'
+import type { Bus, Interest } from './bus.ts'
+import { decode, encode } from './codec.ts'
+
+/** One request at work. Disposing it says that it is over. */
+export interface Running extends Disposable {
+  /** Aborted when the caller gives up, the time given has passed, or the server stops; the reason is the failure to answer with. */
+  readonly signal: AbortSignal
+  /** Stop it for another reason. */
+  stop(why: Failure): void
+}
+
+/** The requests one server has at work. Disposing it stops them all and waits until each is over. */
+export class Inflight implements AsyncDisposable {
+  readonly ready: Promise<void>
+  readonly #cancellations: Interest
+  readonly #running = new Map<string, AbortController>()
+  #emptied = Promise.withResolvers<void>()
+  #stopped = false
+
+  constructor(bus: Bus) {
+    this.#cancellations = bus.subscribe(cancelSubject(bus.root), (delivery) => {
+      const { call } = decode(delivery) as { call?: unknown }
+      if (typeof call === 'string') this.#running.get(call)?.abort(new Failure('cancelled', 'the caller gave up'))
+    })
+    this.ready = this.#cancellations.ready
+  }
+
+  /**
+   * The one place where a handler's signal is made. One controller a request, which the caller's word, the deadline and the
+   * shutdown all abort: a signal derived from one that lives as long as the server would be kept as long.
+   */
+  run(call: string, timeoutMs: number | undefined): Running {
+    const controller = new AbortController()
+    if (this.#stopped) controller.abort(stopping())
+    const late = () => controller.abort(new Failure('deadline_exceeded', `not done within the ${timeoutMs} ms the caller gave`))
+    const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs)
+    this.#running.set(call, controller)
+    return {
+      signal: controller.signal,
+      stop: (why) => controller.abort(why),
+      [Symbol.dispose]: () => {
+        clearTimeout(timer)
+        this.#running.delete(call)
+        if (this.#running.size === 0) this.#emptied.resolve()
+      },
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true
+    await this.#cancellations[Symbol.asyncDispose]()
+    for (const controller of this.#running.values()) controller.abort(stopping())
+    if (this.#running.size > 0) {
+      this.#emptied = Promise.withResolvers()
+      await this.#emptied.promise
+    }
+  }
+}
+
+/** Tell whoever answers a call that its caller gave up. Never fails: when the bus is away, so is the answer. */
+export function cancel(bus: Bus, call: string): void {
+  try {
+    bus.publish(cancelSubject(bus.root), { headers: {}, payload: encode({ call }, 'json') })
+  } catch {
+    // Nobody to tell.
+  }
+}
+
+const stopping = (): Failure => new Failure('unavailable', 'the node is stopping')
