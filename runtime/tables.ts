@@ -36,8 +36,8 @@ export interface Tables extends AsyncDisposable {
    * The calling thread is not blocked while others write: transactions of all threads and processes run one after another, in the order asked within a thread.
    */
   transaction<R>(work: () => R): Promise<R>
-  /** Whether the caller is inside {@link transaction}. */
-  readonly inTransaction: boolean
+  /** Have `work` called once the transaction the caller is inside of is committed, and never if it is undone. */
+  afterCommit(work: () => void): void
   /** Resolves once everything committed so far is on disk. */
   flushed(): Promise<void>
 }
@@ -54,16 +54,20 @@ export async function openTables(directory: string): Promise<Tables> {
     mapSize: mapBytes,
     maxReaders: 512,
   })
-  const state: Access = { writing: false, fresh: false, closed: false }
+  const state: Access = { writing: false, after: [], fresh: false, closed: false }
   return {
     table: (name) => openTable(tree, name, state),
-    get inTransaction() {
-      return state.writing
-    },
     async transaction(work) {
       if (state.writing) throw new Failure('internal', 'run a transaction: inside another one')
       demandOpen(state)
-      return await tree.childTransaction(() => exclusively(state, work))
+      const after: (() => void)[] = []
+      const result = await tree.childTransaction(() => exclusively(state, after, work))
+      for (const then of after) then()
+      return result
+    },
+    afterCommit(work) {
+      if (!state.writing) throw new Failure('internal', 'wait for a commit: not inside a transaction')
+      state.after.push(work)
     },
     flushed: async () => void (await tree.flushed),
     async [Symbol.asyncDispose]() {
@@ -78,9 +82,10 @@ const mapBytes = 64 * 2 ** 30
 const keyBytes = 1900
 const pageEntries = 256
 
-/** What we know of our own access: whether we are inside a transaction, and whether the read snapshot is of this stretch of code. */
+/** What we know of our own access: whether we are inside a transaction and what follows it, and whether the read snapshot is of this stretch of code. */
 interface Access {
   writing: boolean
+  after: (() => void)[]
   fresh: boolean
   closed: boolean
 }
@@ -90,8 +95,9 @@ function demandOpen(state: Access): void {
 }
 
 /** Run `work` as the one transaction of this thread. */
-function exclusively<R>(state: Access, work: () => R): R {
+function exclusively<R>(state: Access, after: (() => void)[], work: () => R): R {
   state.writing = true
+  state.after = after
   try {
     const result = work()
     if (result instanceof Promise) throw new Failure('internal', 'run a transaction: its work is not synchronous')
