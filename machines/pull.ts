@@ -1,7 +1,7 @@
 import { assign, setup } from 'xstate'
-import type { Descriptor, Platform } from '../messages/words/index.ts'
-import type { Part } from '../messages/image.ts'
 import type { FailureData } from '../messages/grammar/index.ts'
+import type { Part } from '../messages/image.ts'
+import type { Descriptor, Platform } from '../messages/words/index.ts'
 import { step } from './step.ts'
 
 /** What is asked for. */

@@ -10,7 +10,12 @@ const digest = `sha256:${'0'.repeat(64)}`
 
 /** The content store: verified, immutable blobs by digest. They come in through ingest. */
 export const content = {
-  info: call('What is known of a blob.', { request: z.object({ digest: Digest }), reply: Info, failures: ['not_found'], example: { digest } }),
+  info: call('What is known of a blob.', {
+    request: z.object({ digest: Digest }),
+    reply: Info,
+    failures: ['not_found'],
+    example: { digest },
+  }),
   list: call('Every blob, by digest; from a digest on, at most a thousand at a time.', {
     request: z.object({ after: Digest.optional() }),
     reply: z.object({ blobs: z.array(Info), more: z.boolean() }),
@@ -29,7 +34,15 @@ export const content = {
     example: { digest },
   }),
   read: call('Read at most 512 KiB of a blob.', {
-    request: z.object({ digest: Digest, offset: Size.default(0), length: z.int().min(1).max(512 * 1024).default(512 * 1024) }),
+    request: z.object({
+      digest: Digest,
+      offset: Size.default(0),
+      length: z
+        .int()
+        .min(1)
+        .max(512 * 1024)
+        .default(512 * 1024),
+    }),
     reply: z.object({ bytes: Bytes, size: Size.meta({ description: 'of the whole blob' }) }),
     failures: ['not_found', 'out_of_range'],
     example: { digest, offset: 0, length: 512 },

@@ -35,9 +35,24 @@ export const exec = {
     failures,
     example: { id: 'r1', signal: 'TERM' },
   }),
-  pause: call('Freeze it.', { request: z.object({ id: Id }), reply: Task, failures: [...failures, 'unimplemented'], example: { id: 'r1' } }),
-  resume: call('Let it go on.', { request: z.object({ id: Id }), reply: Task, failures: [...failures, 'unimplemented'], example: { id: 'r1' } }),
-  wait: feed('Tells its state now, and once more when it has stopped, then ends.', { request: z.object({ id: Id }), item: Task, failures: ['not_found'], example: { id: 'r1' } }),
+  pause: call('Freeze it.', {
+    request: z.object({ id: Id }),
+    reply: Task,
+    failures: [...failures, 'unimplemented'],
+    example: { id: 'r1' },
+  }),
+  resume: call('Let it go on.', {
+    request: z.object({ id: Id }),
+    reply: Task,
+    failures: [...failures, 'unimplemented'],
+    example: { id: 'r1' },
+  }),
+  wait: feed('Tells its state now, and once more when it has stopped, then ends.', {
+    request: z.object({ id: Id }),
+    item: Task,
+    failures: ['not_found'],
+    example: { id: 'r1' },
+  }),
   list: call('Every task.', { request: Nothing, reply: z.object({ tasks: z.array(Task) }), example: {} }),
   state: call('One task.', { request: z.object({ id: Id }), reply: Task, failures: ['not_found'], example: { id: 'r1' } }),
   resize: call('Tell its terminal how large it is.', {

@@ -35,7 +35,15 @@ export const image = {
     request: Image.omit({ createdAt: true, updatedAt: true, size: true }),
     reply: Image,
     failures: ['failed_precondition'],
-    example: { name, target: descriptor, manifest: descriptor, config: descriptor, platform: { os: 'linux', architecture: 'amd64' }, parts: [], labels: {} },
+    example: {
+      name,
+      target: descriptor,
+      manifest: descriptor,
+      config: descriptor,
+      platform: { os: 'linux', architecture: 'amd64' },
+      parts: [],
+      labels: {},
+    },
   }),
   get: call('What a name names here.', { request: z.object({ name: Name }), reply: Image, failures: ['not_found'], example: { name } }),
   list: call('Every image, by name; from one on, at most two hundred at a time.', {
@@ -62,6 +70,8 @@ export const image = {
     example: { name },
   }),
   created: event('A name was recorded.', z.object({ name: Name, digest: Digest }), { entity: 'name' }),
-  updated: event('A name names something else, or has other labels.', z.object({ name: Name, digest: Digest, previous: Digest }), { entity: 'name' }),
+  updated: event('A name names something else, or has other labels.', z.object({ name: Name, digest: Digest, previous: Digest }), {
+    entity: 'name',
+  }),
   removed: event('A name was forgotten.', z.object({ name: Name, digest: Digest }), { entity: 'name' }),
 } as const

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { call, event, feed } from './grammar/index.ts'
 import { Info } from './content.ts'
+import { call, event, feed } from './grammar/index.ts'
 import { Bytes, Digest, Labels, Nothing, Size, Time } from './words/index.ts'
 
 const Reference = z.string().min(1).max(4096).meta({ description: 'names the transaction; for a blob of an image its digest' })
@@ -13,7 +13,9 @@ export type Holder = z.output<typeof Holder>
 /** Where one ingest stands. */
 export const Status = z.object({
   reference: Reference,
-  state: z.enum(['opened', 'receiving', 'verifying', 'committed', 'aborted']),
+  state: z
+    .enum(['opened', 'receiving', 'closed', 'verifying', 'committed', 'aborted'])
+    .meta({ description: 'closed: left unfinished, nobody holds it' }),
   offset: Size,
   total: Size.optional(),
   expected: Digest.optional(),
@@ -39,12 +41,15 @@ export const ingest = {
     failures: ['already_exists', 'data_loss', 'resource_exhausted'],
     example: { digest: 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', bytes: '' },
   }),
-  open: call('Open, or open again, the transaction of a reference and lend its file. Answers unavailable, with the holder, while another writer has it.', {
-    request: z.object({ reference: Reference, expected: Digest.optional(), total: Size.optional() }),
-    reply: z.object({ token: Token, path: z.string(), offset: Size, startedAt: Time }),
-    failures: ['already_exists', 'resource_exhausted'],
-    example: { reference: example, expected: example, total: 2 },
-  }),
+  open: call(
+    'Open, or open again, the transaction of a reference and lend its file. Answers unavailable, with the holder, while another writer has it.',
+    {
+      request: z.object({ reference: Reference, expected: Digest.optional(), total: Size.optional() }),
+      reply: z.object({ token: Token, path: z.string(), offset: Size, startedAt: Time }),
+      failures: ['already_exists', 'resource_exhausted'],
+      example: { reference: example, expected: example, total: 2 },
+    },
+  ),
   write: call('Append bytes, at most 512 KiB, at exactly the current offset.', {
     request: z.object({ token: Token, offset: Size, bytes: Bytes }),
     reply: z.object({ offset: Size }),
@@ -86,16 +91,26 @@ export const ingest = {
     reply: z.object({ ingests: z.array(Status) }),
     example: {},
   }),
-  follow: feed('Watch one transaction grow: where it stands now, then every change, coalesced. Ends when it is committed; fails when it is aborted.', {
-    request: z.object({ reference: Reference }),
-    item: z.object({ state: Status.shape.state, path: z.string(), offset: Size, total: Size.optional() }),
-    failures: ['not_found', 'data_loss'],
-    example: { reference: example },
-  }),
-  opened: event('A transaction began, or went on.', z.object({ reference: Reference, offset: Size, total: Size.optional(), expected: Digest.optional() }), {
+  follow: feed(
+    'Watch one transaction grow: where it stands now, then every change, coalesced. Ends when it is committed; fails when it is aborted.',
+    {
+      request: z.object({ reference: Reference }),
+      item: z.object({ state: Status.shape.state, path: z.string(), offset: Size, total: Size.optional() }),
+      failures: ['not_found', 'data_loss'],
+      example: { reference: example },
+    },
+  ),
+  opened: event(
+    'A transaction began, or went on.',
+    z.object({ reference: Reference, offset: Size, total: Size.optional(), expected: Digest.optional() }),
+    {
+      entity: 'reference',
+    },
+  ),
+  advanced: event('More of it is on disk.', z.object({ reference: Reference, offset: Size, total: Size.optional() }), {
     entity: 'reference',
+    durable: false,
   }),
-  advanced: event('More of it is on disk.', z.object({ reference: Reference, offset: Size, total: Size.optional() }), { entity: 'reference', durable: false }),
   committed: event('It is content now.', z.object({ reference: Reference, digest: Digest, size: Size }), { entity: 'reference' }),
   aborted: event('It was thrown away.', z.object({ reference: Reference, why: z.string() }), { entity: 'reference' }),
 } as const

@@ -20,7 +20,9 @@ export const node = {
   info: call('Who this is.', { request: Nothing, reply: NodeInfo, example: {} }),
   health: call('Whether every thread answers.', {
     request: Nothing,
-    reply: z.object({ threads: z.array(z.object({ name: z.string(), milliseconds: z.number().meta({ description: 'it took to answer' }) })) }),
+    reply: z.object({
+      threads: z.array(z.object({ name: z.string(), milliseconds: z.number().meta({ description: 'it took to answer' }) })),
+    }),
     example: {},
   }),
   up: event('A node answers.', z.object({ node: z.string(), version: z.string() }), { entity: 'node' }),

@@ -39,24 +39,45 @@ const reference = '127.0.0.1:5000/library/redis:latest'
 
 /** Bring an image from a registry into content and snapshots. A pull goes on whether or not anybody watches. */
 export const pull = {
-  start: call('Begin, and answer with a ticket at once. The same reference, platform and driver already on its way gives the same ticket.', {
-    request: z.object({
-      reference: z.string(),
-      platform: Platform.optional(),
-      driver: z.string().optional().meta({ description: 'snapshot driver; the default of the node if left out' }),
-      unpack: z.boolean().default(true).meta({ description: 'false: content only' }),
-    }),
-    reply: z.object({ ticket: Ticket }),
-    failures: ['unimplemented'],
-    example: { reference },
-  }),
-  follow: feed('Watch a pull: where it stands now, then what changes, coalesced. The last item has the end state; a failed pull fails the feed.', {
+  start: call(
+    'Begin, and answer with a ticket at once. The same reference, platform and driver already on its way gives the same ticket.',
+    {
+      request: z.object({
+        reference: z.string(),
+        platform: Platform.optional(),
+        driver: z.string().optional().meta({ description: 'snapshot driver; the default of the node if left out' }),
+        unpack: z.boolean().default(true).meta({ description: 'false: content only' }),
+      }),
+      reply: z.object({ ticket: Ticket }),
+      failures: ['unimplemented'],
+      example: { reference },
+    },
+  ),
+  follow: feed(
+    'Watch a pull: where it stands now, then what changes, coalesced. The last item has the end state; a failed pull fails the feed.',
+    {
+      request: z.object({ ticket: Ticket }),
+      item: z.object({ state: State, digest: Digest.optional(), steps: z.array(Step).meta({ description: 'those that changed' }) }),
+      failures: [
+        'not_found',
+        'unauthenticated',
+        'permission_denied',
+        'resource_exhausted',
+        'data_loss',
+        'failed_precondition',
+        'already_exists',
+        'out_of_range',
+        'unimplemented',
+      ],
+      example: { ticket: 'a-ticket-of-pull-start' },
+    },
+  ),
+  status: call('Where a pull stands, whole.', {
     request: z.object({ ticket: Ticket }),
-    item: z.object({ state: State, digest: Digest.optional(), steps: z.array(Step).meta({ description: 'those that changed' }) }),
-    failures: ['not_found', 'unauthenticated', 'permission_denied', 'resource_exhausted', 'data_loss', 'failed_precondition', 'already_exists', 'out_of_range', 'unimplemented'],
+    reply: PullStatus,
+    failures: ['not_found'],
     example: { ticket: 'a-ticket-of-pull-start' },
   }),
-  status: call('Where a pull stands, whole.', { request: z.object({ ticket: Ticket }), reply: PullStatus, failures: ['not_found'], example: { ticket: 'a-ticket-of-pull-start' } }),
   list: call('Pulls on their way and the latest that ended, newest first.', {
     request: Nothing,
     reply: z.object({ pulls: z.array(PullStatus.omit({ steps: true })) }),
@@ -69,7 +90,12 @@ export const pull = {
     example: { ticket: 'a-ticket-of-pull-start' },
   }),
   started: event('A pull began.', z.object({ ticket: Ticket, reference: z.string() }), { entity: 'ticket' }),
-  advanced: event('A pull came further.', z.object({ ticket: Ticket, state: State, steps: z.array(Step) }), { entity: 'ticket', durable: false }),
-  finished: event('A pull brought the whole image.', z.object({ ticket: Ticket, reference: z.string(), digest: Digest }), { entity: 'ticket' }),
+  advanced: event('A pull came further.', z.object({ ticket: Ticket, state: State, steps: z.array(Step) }), {
+    entity: 'ticket',
+    durable: false,
+  }),
+  finished: event('A pull brought the whole image.', z.object({ ticket: Ticket, reference: z.string(), digest: Digest }), {
+    entity: 'ticket',
+  }),
   failed: event('A pull ended without the image.', z.object({ ticket: Ticket, reference: z.string(), why: Why }), { entity: 'ticket' }),
 } as const

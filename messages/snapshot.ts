@@ -68,7 +68,8 @@ export const snapshot = {
       name: Name,
       parent: Name.optional().meta({ description: 'where the driver can rebase and it was prepared without one' }),
       implied: z.array(z.string()).optional().meta({
-        description: 'directories the layer used without having them itself; they take owner, mode, times and attributes from the parent. A parent that has something else there answers failed_precondition with details {reason: "implied"}, and the layer must be applied on top of its parent',
+        description:
+          'directories the layer used without having them itself; they take owner, mode, times and attributes from the parent. A parent that has something else there answers failed_precondition with details {reason: "implied"}, and the layer must be applied on top of its parent',
       }),
       labels: Labels.optional(),
       driver: Driver.optional(),
@@ -118,9 +119,15 @@ export const snapshot = {
     reply: z.object({ drivers: z.array(z.object({ name: Driver, usable: z.boolean(), why: z.string(), rebase: z.boolean() })) }),
     example: {},
   }),
-  prepared: event('A snapshot can be written, or looked at.', z.object({ key: Key, driver: Driver, parent: Name.optional(), kind: SnapshotInfo.shape.kind }), {
-    entity: 'key',
+  prepared: event(
+    'A snapshot can be written, or looked at.',
+    z.object({ key: Key, driver: Driver, parent: Name.optional(), kind: SnapshotInfo.shape.kind }),
+    {
+      entity: 'key',
+    },
+  ),
+  committed: event('A snapshot became immutable.', z.object({ key: Key, name: Name, driver: Driver, parent: Name.optional() }), {
+    entity: 'name',
   }),
-  committed: event('A snapshot became immutable.', z.object({ key: Key, name: Name, driver: Driver, parent: Name.optional() }), { entity: 'name' }),
   removed: event('A snapshot is gone.', z.object({ key: z.string(), driver: Driver }), { entity: 'key' }),
 } as const

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { event, feed } from './grammar/index.ts'
-import { Descriptor, Digest, Size } from './words/index.ts'
 import { Target } from './snapshot.ts'
+import { Descriptor, Digest, Size } from './words/index.ts'
 
 const digest = `sha256:${'0'.repeat(64)}`
 
@@ -12,7 +12,9 @@ const Progress = z.object({ offset: Size, written: Size, entries: z.int().min(0)
 export const Applied = Progress.extend({
   diffId: Digest.meta({ description: 'of the uncompressed stream, trailing bytes included' }),
   size: Size.meta({ description: 'of the uncompressed stream' }),
-  implied: z.array(z.string()).meta({ description: 'directories made because an entry needed them, never described by the layer; see snapshot.commit' }),
+  implied: z
+    .array(z.string())
+    .meta({ description: 'directories made because an entry needed them, never described by the layer; see snapshot.commit' }),
 })
 export type Applied = z.output<typeof Applied>
 
@@ -36,5 +38,7 @@ export const unpack = {
     },
   ),
   progressed: event('More of a layer is applied.', z.object({ digest: Digest, ...Progress.shape }), { entity: 'digest', durable: false }),
-  applied: event('A layer is applied.', z.object({ digest: Digest, diffId: Digest, size: Size, entries: z.int().min(0) }), { entity: 'digest' }),
+  applied: event('A layer is applied.', z.object({ digest: Digest, diffId: Digest, size: Size, entries: z.int().min(0) }), {
+    entity: 'digest',
+  }),
 } as const

@@ -16,7 +16,11 @@ interface BlobOptions {
  * Bring one blob from the registry into content, from the byte it is at. Resolves once it is content, whoever brought it.
  * A blob that is not what its descriptor says is thrown away (data_loss); given up or cut off otherwise, its bytes stay to be gone on with.
  */
-export async function bringBlob(asks: Asks, { name, descriptor }: { name: string; descriptor: Descriptor }, { signal, report }: BlobOptions): Promise<void> {
+export async function bringBlob(
+  asks: Asks,
+  { name, descriptor }: { name: string; descriptor: Descriptor },
+  { signal, report }: BlobOptions,
+): Promise<void> {
   const lent = await open(asks, descriptor, { signal, report })
   if (!lent) return report({ status: 'exists', offset: descriptor.size })
   const { token } = lent

@@ -28,7 +28,11 @@ interface BringOptions {
  * Bring an image's whole tree into content and, unless told otherwise, its layers into snapshots. Can be run again after any failure: what
  * is there is found there.
  */
-export async function bring(all: Bringing, { input, resolved }: { input: PullInput; resolved: Resolved }, { board, signal }: BringOptions): Promise<Brought> {
+export async function bring(
+  all: Bringing,
+  { input, resolved }: { input: PullInput; resolved: Resolved },
+  { board, signal }: BringOptions,
+): Promise<Brought> {
   const { name, descriptor: root } = resolved
   board.mark(root, {})
   const read = async (descriptor: Descriptor, options: { signal: AbortSignal }) => {
@@ -43,10 +47,16 @@ export async function bring(all: Bringing, { input, resolved }: { input: PullInp
 }
 
 /** One blob, shared with every other pull that wants it. Both promises fail when it does; neither needs to be awaited. */
-function blob(all: Bringing, { name, descriptor }: { name: string; descriptor: Descriptor }, { board, signal }: BringOptions): LayerOptions['blob'] {
+function blob(
+  all: Bringing,
+  { name, descriptor }: { name: string; descriptor: Descriptor },
+  { board, signal }: BringOptions,
+): LayerOptions['blob'] {
   const begun = Promise.withResolvers<void>()
   const work = (joined: AbortSignal, report: (progress: BlobProgress) => void) =>
-    all.downloads(() => all.asks.persist(() => bringBlob(all.asks, { name, descriptor }, { signal: joined, report }), { signal: joined }), { signal: joined })
+    all.downloads(() => all.asks.persist(() => bringBlob(all.asks, { name, descriptor }, { signal: joined, report }), { signal: joined }), {
+      signal: joined,
+    })
   const onProgress = (progress: BlobProgress) => {
     begun.resolve()
     board.mark(descriptor, progress)
@@ -57,7 +67,11 @@ function blob(all: Bringing, { name, descriptor }: { name: string; descriptor: D
   return { begun: begun.promise, verified }
 }
 
-async function bringLayers(all: Bringing, { input, name, tree }: { input: PullInput; name: string; tree: Tree }, { board, signal }: BringOptions): Promise<void> {
+async function bringLayers(
+  all: Bringing,
+  { input, name, tree }: { input: PullInput; name: string; tree: Tree },
+  { board, signal }: BringOptions,
+): Promise<void> {
   const chain = chainIds(tree.layers.map((layer) => layer.diffId))
   const driver = input.unpack ? await pickDriver(all.asks, input.driver, { signal }) : undefined
   const committed = tree.layers.map(() => Promise.withResolvers<void>())
@@ -120,7 +134,10 @@ async function pickDriver(asks: Asks, wanted: string | undefined, options: { sig
   const driver = wanted ? drivers.find((one) => one.name === wanted) : drivers.find((one) => one.usable)
   if (driver?.usable) return driver
   if (driver) throw new Failure('unimplemented', `unpack with snapshot driver ${driver.name}: ${driver.why}`)
-  throw new Failure('unimplemented', wanted ? `unpack with snapshot driver ${wanted}: there is none of that name` : 'unpack: no snapshot driver can be used here')
+  throw new Failure(
+    'unimplemented',
+    wanted ? `unpack with snapshot driver ${wanted}: there is none of that name` : 'unpack: no snapshot driver can be used here',
+  )
 }
 
 /** A small blob of content, whole. */

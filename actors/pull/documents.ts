@@ -38,7 +38,10 @@ export const readConfig = (descriptor: Descriptor, bytes: Uint8Array): Config =>
 /** Refuse a document by its size, before a byte of it is asked for. */
 export function mustBeSmall(descriptor: Descriptor): void {
   if (descriptor.size > maxDocumentSize)
-    throw new Failure('invalid_argument', `read ${descriptor.mediaType} ${descriptor.digest}: ${descriptor.size} bytes are more than the ${maxDocumentSize} a document may have`)
+    throw new Failure(
+      'invalid_argument',
+      `read ${descriptor.mediaType} ${descriptor.digest}: ${descriptor.size} bytes are more than the ${maxDocumentSize} a document may have`,
+    )
 }
 
 function parse(descriptor: Descriptor, bytes: Uint8Array): Record<string, unknown> {

@@ -40,7 +40,11 @@ export async function makeLayer(asks: Asks, layer: Layer, options: LayerOptions)
 }
 
 /** Whether a snapshot of this name is there already. */
-export async function hasSnapshot(asks: Asks, chainId: Digest, { driver, signal }: { driver: string | undefined; signal: AbortSignal }): Promise<boolean> {
+export async function hasSnapshot(
+  asks: Asks,
+  chainId: Digest,
+  { driver, signal }: { driver: string | undefined; signal: AbortSignal },
+): Promise<boolean> {
   try {
     return (await asks.snapshot.stat({ key: chainId, ...(driver && { driver }) }, { signal })).kind === 'committed'
   } catch (error) {

@@ -21,7 +21,11 @@ export type Read = (descriptor: Descriptor, options: { signal: AbortSignal }) =>
  * Walk from `root` down to one image for `platform`: index to manifest to config. Documents are read on the way; layers are only listed, by their
  * position, because the same one may stand in an image twice (facts U11). Fails with not_found when no manifest fits.
  */
-export async function readTree({ root, platform }: { root: Descriptor; platform: Platform }, read: Read, options: { signal: AbortSignal }): Promise<Tree> {
+export async function readTree(
+  { root, platform }: { root: Descriptor; platform: Platform },
+  read: Read,
+  options: { signal: AbortSignal },
+): Promise<Tree> {
   const parts = new Map<string, Part>()
   const found: { manifest?: Descriptor; config?: { descriptor: Descriptor; content: Config }; layers: Descriptor[] } = { layers: [] }
   const note = (descriptor: Descriptor, state: Part['state']) => void parts.set(descriptor.digest, { descriptor, state })
@@ -30,7 +34,8 @@ export async function readTree({ root, platform }: { root: Descriptor; platform:
     note(descriptor, 'present')
     const role = roleOf(descriptor.mediaType)
     if (role === 'layer') return { children: [] }
-    if (role === 'other') throw new Failure('invalid_argument', `pull ${root.digest}: ${descriptor.mediaType} is not part of an image that can be pulled`)
+    if (role === 'other')
+      throw new Failure('invalid_argument', `pull ${root.digest}: ${descriptor.mediaType} is not part of an image that can be pulled`)
     mustBeSmall(descriptor)
     const bytes = await read(descriptor, { signal })
     if (role === 'config') {
@@ -47,7 +52,8 @@ export async function readTree({ root, platform }: { root: Descriptor; platform:
   const choose = (parent: Descriptor, children: readonly Descriptor[]) => {
     if (roleOf(parent.mediaType) !== 'index') return children
     const best = fitting(children, platform)[0]
-    if (!best) throw new Failure('not_found', `pull ${parent.digest}: it has nothing for ${formatPlatform(platform)}, only ${offered(children)}`)
+    if (!best)
+      throw new Failure('not_found', `pull ${parent.digest}: it has nothing for ${formatPlatform(platform)}, only ${offered(children)}`)
     for (const child of children) if (child !== best) note(child, 'skipped')
     return [best]
   }
@@ -61,14 +67,19 @@ export async function readTree({ root, platform }: { root: Descriptor; platform:
 function fitting(children: readonly Descriptor[], platform: Platform): Descriptor[] {
   return children
     .filter((child) => ['manifest', 'index'].includes(roleOf(child.mediaType)))
-    .map((child, index) => ({ child, index, distance: child.platform ? platformDistance(platform, child.platform) : Number.MAX_SAFE_INTEGER }))
+    .map((child, index) => ({
+      child,
+      index,
+      distance: child.platform ? platformDistance(platform, child.platform) : Number.MAX_SAFE_INTEGER,
+    }))
     .filter((entry): entry is typeof entry & { distance: number } => entry.distance !== undefined)
     .toSorted((a, b) => a.distance - b.distance || a.index - b.index)
     .map((entry) => entry.child)
 }
 
 const offered = (children: readonly Descriptor[]): string =>
-  [...new Set(children.map((child) => (child.platform ? formatPlatform(child.platform) : 'manifests without a platform')))].join(', ') || 'nothing at all'
+  [...new Set(children.map((child) => (child.platform ? formatPlatform(child.platform) : 'manifests without a platform')))].join(', ') ||
+  'nothing at all'
 
 function whole(
   root: Descriptor,
@@ -82,7 +93,10 @@ function whole(
   if (platformDistance(platform, built) === undefined)
     throw new Failure('not_found', `pull ${root.digest}: it is for ${formatPlatform(built)}, not for ${formatPlatform(platform)}`)
   if (rootfs.diff_ids.length !== layers.length)
-    throw new Failure('data_loss', `pull ${root.digest}: the manifest has ${layers.length} layers, the config ${rootfs.diff_ids.length} diffIds`)
+    throw new Failure(
+      'data_loss',
+      `pull ${root.digest}: the manifest has ${layers.length} layers, the config ${rootfs.diff_ids.length} diffIds`,
+    )
   return {
     manifest,
     config: config.descriptor,

@@ -24,7 +24,10 @@ export function inOrder(...handlers: readonly Handler[]): Handler {
 }
 
 /** What is below `handler`'s descriptor, chosen and put in order by `choose`. */
-export function choosing(handler: Handler, choose: (parent: Descriptor, children: readonly Descriptor[]) => readonly Descriptor[]): Handler {
+export function choosing(
+  handler: Handler,
+  choose: (parent: Descriptor, children: readonly Descriptor[]) => readonly Descriptor[],
+): Handler {
   return async (descriptor, options) => {
     const answer = await handler(descriptor, options)
     return { ...answer, children: choose(descriptor, answer.children) }
@@ -58,7 +61,11 @@ export async function dispatch(
 /**
  * Run `work` for each item at once and wait for every one to have ended. The first failure aborts the others and is what this fails with.
  */
-export async function allOrNone<T, R>(items: readonly T[], signal: AbortSignal, work: (item: T, signal: AbortSignal, index: number) => Promise<R>): Promise<R[]> {
+export async function allOrNone<T, R>(
+  items: readonly T[],
+  signal: AbortSignal,
+  work: (item: T, signal: AbortSignal, index: number) => Promise<R>,
+): Promise<R[]> {
   const others = new AbortController()
   const joined = AbortSignal.any([signal, others.signal])
   let first: { error: unknown } | undefined

@@ -55,7 +55,8 @@ export class Failure extends Error {
   static from(error: unknown): Failure {
     if (error instanceof Failure) return error
     if (error instanceof Error && error.name === 'AbortError') return new Failure('cancelled', 'the caller gave up', { cause: error })
-    if (error instanceof Error && error.name === 'TimeoutError') return new Failure('deadline_exceeded', 'no answer within the time given', { cause: error })
+    if (error instanceof Error && error.name === 'TimeoutError')
+      return new Failure('deadline_exceeded', 'no answer within the time given', { cause: error })
     return new Failure('internal', error instanceof Error ? error.message : String(error), { cause: error })
   }
 

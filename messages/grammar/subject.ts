@@ -20,7 +20,8 @@ export const cancelSubject = (root: string): string => `${root}.all.bus.cancel`
  * Fails with invalid_argument.
  */
 export function nodeName(name: string): string {
-  if (!/^[a-z0-9-]{1,32}$/.test(name)) throw new Failure('invalid_argument', `name a node ${JSON.stringify(name)}: 1 to 32 of a-z, 0-9 and - are allowed`)
+  if (!/^[a-z0-9-]{1,32}$/.test(name))
+    throw new Failure('invalid_argument', `name a node ${JSON.stringify(name)}: 1 to 32 of a-z, 0-9 and - are allowed`)
   if ((reserved as readonly string[]).includes(name)) throw new Failure('invalid_argument', `name a node ${name}: the word is reserved`)
   return name
 }

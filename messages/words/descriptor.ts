@@ -31,7 +31,8 @@ export function roleOf(mediaType: string): Role {
   if (indexes.includes(mediaType)) return 'index'
   if (manifests.includes(mediaType)) return 'manifest'
   if (configs.includes(mediaType)) return 'config'
-  if (mediaType.startsWith('application/vnd.oci.image.layer.') || mediaType.startsWith('application/vnd.docker.image.rootfs.')) return 'layer'
+  if (mediaType.startsWith('application/vnd.oci.image.layer.') || mediaType.startsWith('application/vnd.docker.image.rootfs.'))
+    return 'layer'
   return 'other'
 }
 

@@ -13,7 +13,11 @@ export function isDigest(text: string): boolean {
 export const Digest = z
   .string()
   .refine(isDigest, 'not a digest of a known algorithm')
-  .meta({ id: 'Digest', description: 'algorithm:hex of content, e.g. sha256 and 64 hex digits', pattern: '^(sha256|sha384|sha512):[0-9a-f]+$' })
+  .meta({
+    id: 'Digest',
+    description: 'algorithm:hex of content, e.g. sha256 and 64 hex digits',
+    pattern: '^(sha256|sha384|sha512):[0-9a-f]+$',
+  })
 export type Digest = string
 
 /** The algorithm and the hex of a valid digest. */

@@ -29,7 +29,8 @@ export function parseReference(text: string): Reference {
   const bare = colon < 0 ? path : path.slice(0, colon)
   const tag = colon < 0 ? undefined : path.slice(colon + 1)
   const repository = host === 'docker.io' && !bare.includes('/') ? `library/${bare}` : bare
-  if (!/^[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*$/.test(repository)) refuse('the repository has characters that may not be there')
+  if (!/^[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*$/.test(repository))
+    refuse('the repository has characters that may not be there')
   if (repository.length + host.length > 255) refuse('the name is longer than 255')
   if (tag !== undefined && !/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(tag)) refuse('the tag has characters that may not be there')
   return { host, repository, ...((tag ?? (digest ? undefined : 'latest')) && { tag: tag ?? 'latest' }), ...(digest && { digest }) }

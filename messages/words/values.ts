@@ -9,7 +9,10 @@ export const Time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' })
 /** Words about a thing; a key and its value together at most 4096 bytes (facts C7). */
 export const Labels = z
   .record(z.string().min(1), z.string())
-  .refine((labels) => Object.entries(labels).every(([key, value]) => key.length + value.length <= 4096), 'a label and its value are at most 4096 bytes')
+  .refine(
+    (labels) => Object.entries(labels).every(([key, value]) => key.length + value.length <= 4096),
+    'a label and its value are at most 4096 bytes',
+  )
   .meta({ id: 'Labels' })
 export type Labels = z.output<typeof Labels>
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readdir, readFile, readlink, lstat } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { TarEntry } from '../../runtime/tar.ts'
@@ -15,7 +15,9 @@ export async function closureOf(name: string): Promise<string[]> {
 /** Those of `names` that are libraries: what a program needs to run, without what Debian needs to install it. */
 export async function librariesOf(names: readonly string[]): Promise<string[]> {
   const { stdout } = await run('apt-cache', ['--no-all-versions', 'show', ...names])
-  const sections = stdout.split('\n\n').map((text) => ({ name: /^Package: (\S+)/m.exec(text)?.[1] ?? '', section: /^Section: (\S+)/m.exec(text)?.[1] }))
+  const sections = stdout
+    .split('\n\n')
+    .map((text) => ({ name: /^Package: (\S+)/m.exec(text)?.[1] ?? '', section: /^Section: (\S+)/m.exec(text)?.[1] }))
   return sections.filter(({ section }) => section === 'libs').map(({ name }) => name)
 }
 

@@ -16,7 +16,11 @@ export async function redisImage(scratch: string, options: { say: (line: string)
     options.say(`layer ${index + 1}: ${names.join(' ')}`)
     const directory = join(scratch, `layer-${index + 1}`)
     await unpackPackages(names, directory)
-    layers.push(await makeLayer(index === 0 ? [...accounts, ...(await Array.fromAsync(entriesOf(directory)))] : await Array.fromAsync(entriesOf(directory))))
+    layers.push(
+      await makeLayer(
+        index === 0 ? [...accounts, ...(await Array.fromAsync(entriesOf(directory)))] : await Array.fromAsync(entriesOf(directory)),
+      ),
+    )
   }
   options.say('layer 4: a user, a data directory, a configuration')
   layers.push(await makeLayer(setUp))

@@ -12,7 +12,10 @@ process.exitCode = prepare(purpose)
 function prepare(purpose: Purpose): number {
   const lacking = missing(purpose, onPath)
   if (lacking.length === 0) return 0
-  if (!isDebian()) return refuse(`this Linux is not Debian; install with its own package manager: ${lacking.map((need) => need.anyOf.join(' or ')).join(', ')}`)
+  if (!isDebian())
+    return refuse(
+      `this Linux is not Debian; install with its own package manager: ${lacking.map((need) => need.anyOf.join(' or ')).join(', ')}`,
+    )
   if (process.getuid?.() !== 0) return leaveOut(lacking)
   console.log(`setup: ${installCommand(lacking)}`)
   return install(lacking) ? 0 : refuse(`that failed; run it by hand to see why`)
@@ -42,7 +45,8 @@ function isDebian(): boolean {
 /** The package lists may be as old as the machine: they are fetched anew only if the first try finds something missing in them. */
 function install(lacking: readonly Need[]): boolean {
   const apt = (command: string) =>
-    spawnSync('sh', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }).status === 0
+    spawnSync('sh', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+      .status === 0
   return apt(`${installCommand(lacking)} 2>/dev/null`) || (apt('apt-get update') && apt(installCommand(lacking)))
 }
 
