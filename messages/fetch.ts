@@ -2,14 +2,25 @@ import { z } from 'zod'
 import { call, feed } from './grammar/index.ts'
 import { Bytes, Descriptor, Platform, Size } from './words/index.ts'
 
-const registryFailures = ['not_found', 'unauthenticated', 'permission_denied', 'resource_exhausted', 'data_loss', 'unimplemented'] as const
+const registryFailures = [
+  'not_found',
+  'unauthenticated',
+  'permission_denied',
+  'resource_exhausted',
+  'data_loss',
+  'unimplemented',
+  'out_of_range',
+] as const
 const reference = '127.0.0.1:5000/library/redis:latest'
 const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: `sha256:${'0'.repeat(64)}`, size: 2 }
 
 /** Registries: turn a reference into a descriptor, and a descriptor into bytes in a file. */
 export const fetch = {
   resolve: call('Ask the registry what a reference names now.', {
-    request: z.object({ reference: z.string(), platform: Platform.optional() }),
+    request: z.object({
+      reference: z.string(),
+      platform: Platform.optional().meta({ description: 'when an index is found: name its manifest for this platform instead' }),
+    }),
     reply: z.object({
       name: z.string().meta({ description: 'the reference in full; what object and blob are asked with' }),
       descriptor: Descriptor,
@@ -20,7 +31,7 @@ export const fetch = {
   object: feed('Fetch one document of at most 4 MiB, verified whole before the first piece is sent; nothing is stored.', {
     request: z.object({ reference: z.string(), descriptor: Descriptor.optional() }),
     item: z.object({ descriptor: Descriptor, bytes: Bytes.meta({ description: 'the next piece, at most 512 KiB' }) }),
-    failures: [...registryFailures, 'out_of_range'],
+    failures: registryFailures,
     example: { reference },
   }),
   blob: feed('Stream a blob from the registry into a lent file, from an offset on, telling ingest as it grows.', {

@@ -1,0 +1,42 @@
+import { Failure } from '../../messages/grammar/index.ts'
+import { type Descriptor, formatReference, maxDocumentSize, type Reference, roleOf } from '../../messages/words/index.ts'
+import { checkDocument } from './declared.ts'
+import type { Registries } from './registry.ts'
+import { digestLike, readWhole } from './whole.ts'
+
+/** A document, verified. */
+export interface Document {
+  readonly descriptor: Descriptor
+  readonly bytes: Uint8Array
+}
+
+/**
+ * Read a document whole. It is what its descriptor says: size, digest and kind. Fails with out_of_range when it is longer than
+ * a document may be, without asking for it; with data_loss when it is something else.
+ */
+export async function readDocument(
+  registries: Registries,
+  { reference, descriptor }: { reference: Reference; descriptor: Descriptor },
+  { signal }: { signal: AbortSignal },
+): Promise<Document> {
+  const { mediaType, digest, size } = descriptor
+  const attempted = `fetch ${mediaType} ${digest} of ${formatReference(reference)}`
+  if (size > maxDocumentSize)
+    throw new Failure('out_of_range', `${attempted}: its ${size} bytes are more than the ${maxDocumentSize} a document may have`)
+  const isManifest = ['manifest', 'index'].includes(roleOf(mediaType))
+  const question = {
+    method: 'GET',
+    reference,
+    attempted,
+    signal,
+    path: `${isManifest ? 'manifests' : 'blobs'}/${digest}`,
+    headers: isManifest ? { accept: mediaType } : {},
+  } as const
+  const bytes = await registries.ask(question, (response) => readWhole(response, { limit: maxDocumentSize, attempted, signal }))
+  if (bytes.byteLength !== size)
+    throw new Failure('data_loss', `${attempted}: the registry sent ${bytes.byteLength} bytes instead of ${size}`)
+  const found = digestLike(digest, bytes)
+  if (found !== digest) throw new Failure('data_loss', `${attempted}: the registry sent ${found}`)
+  checkDocument(mediaType, bytes, attempted)
+  return { descriptor, bytes }
+}
