@@ -1,5 +1,6 @@
 import { Failure } from '../grammar/failure.ts'
-import { type Digest, isDigest } from './digest.ts'
+import type { Digest } from './digest.ts'
+import { isDigest } from './is-digest.ts'
 
 /** A parsed image reference. `tag` and `digest` may both be there; then the digest decides. */
 export interface Reference {
