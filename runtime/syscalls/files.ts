@@ -95,5 +95,8 @@ export function flock(fd: number): boolean {
   throw new SystemError(-result, 'flock')
 }
 
+/** Take the exclusive lock of an open file, waiting on a thread of the pool for as long as another has it. */
+export const flockAsync = (fd: number): Promise<void> => onPool(flockC, 'flock', fd, 2)
+
 /** Set the mask of permission bits for everything this process makes, all threads; the mask before. */
 export const umask = (mask: number): number => umaskC(mask)
