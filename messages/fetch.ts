@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { call, feed } from './grammar/index.ts'
-import { Bytes, Descriptor, Platform, Size } from './words/index.ts'
+import { Bytes, Descriptor, Size } from './words/index.ts'
 
 const registryFailures = [
   'not_found',
@@ -17,10 +17,7 @@ const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', di
 /** Registries: turn a reference into a descriptor, and a descriptor into bytes in a file. */
 export const fetch = {
   resolve: call('Ask the registry what a reference names now.', {
-    request: z.object({
-      reference: z.string(),
-      platform: Platform.optional().meta({ description: 'when an index is found: name its manifest for this platform instead' }),
-    }),
+    request: z.object({ reference: z.string() }),
     reply: z.object({
       name: z.string().meta({ description: 'the reference in full; what object and blob are asked with' }),
       descriptor: Descriptor,

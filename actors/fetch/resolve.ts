@@ -5,14 +5,11 @@ import {
   formatReference,
   isDigest,
   maxDocumentSize,
-  type Platform,
   parseReference,
   type Reference,
   roleOf,
 } from '../../messages/words/index.ts'
 import { statusOf } from './answers.ts'
-import { readDocument } from './document.ts'
-import { chosenOf } from './platforms.ts'
 import type { Registries } from './registry.ts'
 import { headerOf, type Response } from './transport.ts'
 import { digestLike, lengthOf, readWhole } from './whole.ts'
@@ -24,23 +21,19 @@ export interface Resolved {
 }
 
 /**
- * Ask the registry what a reference names now. With a platform, and an index found, which of its manifests is for it.
+ * Ask the registry what a reference names now.
  *
  * A registry is believed about a tag's digest, because there is nothing else to go by; a digest in the reference is never overruled.
  * What HEAD leaves open is settled by reading and hashing the document.
  */
 export async function resolve(
   registries: Registries,
-  { reference: text, platform }: { reference: string; platform?: Platform | undefined },
+  request: { reference: string },
   { signal }: { signal: AbortSignal },
 ): Promise<Resolved> {
-  const reference = parseReference(text)
+  const reference = parseReference(request.reference)
   const name = formatReference(reference)
-  const asking = { registries, reference, attempted: `resolve ${name}`, signal }
-  const descriptor = await lookUp(asking)
-  if (!platform || roleOf(descriptor.mediaType) !== 'index') return { name, descriptor }
-  const index = await readDocument(registries, { reference, descriptor }, { signal })
-  return { name, descriptor: chosenOf(index, platform, asking.attempted) }
+  return { name, descriptor: await lookUp({ registries, reference, attempted: `resolve ${name}`, signal }) }
 }
 
 interface Asking {
