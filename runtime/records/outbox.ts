@@ -1,3 +1,16 @@
+/**
+ * Facts on their way to the bus: written in the transaction of the change they report, published from there.
+ *
+ * None is lost, whatever dies in between; none is told of a change that did not happen; facts about one entity are told in the order they were put.
+ * A fact may be published twice, under the same id, by which the stream knows it again.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Failure, isFailure, type Log } from '../../messages/grammar/index.ts'
+import type { Bus, Packet } from '../bus/bus.ts'
+import { type Envelope, envelope, eventPacket } from '../bus/envelope.ts'
+import { given } from '../given.ts'
+import type { Table, Tables } from '../tables.ts'
+
 /** A fact to be told. */
 export interface Told {
   readonly actor: string
@@ -9,8 +22,158 @@ export interface Told {
   readonly trace?: string | undefined
 }
 
-/** Facts on their way to the bus. */
+/** Where facts wait until the stream has them. Disposing stops publishing; what is left is published by the next one opened under the name. */
 export interface Outbox extends AsyncDisposable {
   /** Only inside a transaction: told if, and only if, it commits. */
   put(told: Told): void
+  /** Resolves when nothing waits any more. Never, while the bus is away and `signal` does not give up. */
+  empty(options?: { signal?: AbortSignal | undefined }): Promise<void>
+}
+
+/** What an outbox needs. */
+export interface OutboxParts {
+  readonly tables: Tables
+  /** of this part of the outbox: one for each thread */
+  readonly name: string
+  /** of the node whose facts these are */
+  readonly node: string
+  readonly bus: Pick<Bus, 'root' | 'onStatus'>
+  readonly log: Log
+  /** Resolves once the stream has the packet; the same `Nats-Msg-Id` twice counts once. */
+  readonly publish: (subject: string, packet: Packet, options: { signal: AbortSignal }) => Promise<unknown>
+}
+
+/** Open a thread's outbox, and begin to publish what waits in it. */
+export function openOutbox(parts: OutboxParts): Outbox {
+  const { tables, name, node } = parts
+  const waiting = tables.table<Envelope>(`outbox.${name}`)
+  const counters = tables.table<number>('outbox')
+  const closing = new AbortController()
+  const more = bell()
+  const connected = bell()
+  const watch = parts.bus.onStatus((status) => {
+    if (status === 'connected') connected.ring()
+  })
+  const drained = bell()
+  const draining = drain({ ...parts, waiting, closing: closing.signal, more, connected, drained })
+  return {
+    put(told) {
+      const number = (counters.get(name) ?? 0) + 1
+      counters.put(name, number)
+      waiting.put(String(number).padStart(16, '0'), envelope({ node, ...told }))
+      tables.afterCommit(more.ring)
+    },
+    async empty(options = {}) {
+      for (;;) {
+        const rung = drained.rung()
+        if (isEmpty(waiting)) return
+        await given(options.signal, rung)
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      watch[Symbol.dispose]()
+      closing.abort()
+      await draining
+    },
+  }
+}
+
+/** Most facts on their way at once. */
+const window = 256
+
+interface Draining extends OutboxParts {
+  readonly waiting: Table<Envelope>
+  readonly closing: AbortSignal
+  /** rung when something was put */
+  readonly more: Bell
+  /** rung when the bus is back */
+  readonly connected: Bell
+  /** rung when nothing waits */
+  readonly drained: Bell
+}
+
+/** Publish what waits, in order, until closed. Waits for something to come, or, after a failure, for the bus or for a while that grows. */
+async function drain(parts: Draining): Promise<void> {
+  const { waiting, closing, tables, log } = parts
+  for (let failed = 0; !closing.aborted; ) {
+    const more = parts.more.rung()
+    const connected = parts.connected.rung()
+    try {
+      const page = [...waiting.range({ limit: window })]
+      if (page.length === 0) parts.drained.ring()
+      const { told, failure } = await tellAll(parts, page)
+      if (told.length > 0) await tables.transaction(() => told.forEach((key) => void waiting.remove(key)))
+      if (failure) throw failure
+      failed = 0
+      if (page.length === 0) await given(closing, more)
+    } catch (error) {
+      if (closing.aborted) return
+      log.warn({ error, outbox: parts.name, attempt: ++failed }, 'publish facts: they wait for the bus')
+      await either(closing, connected, pauseMs(failed))
+    }
+  }
+}
+
+/** Publish a page: entities beside each other, the facts about one after another, up to the first that fails. */
+async function tellAll(
+  parts: Draining,
+  page: readonly { key: string; value: Envelope }[],
+): Promise<{ told: string[]; failure: Failure | undefined }> {
+  const told: string[] = []
+  let failure: Failure | undefined
+  const entities = Map.groupBy(page, ({ value }) => value.subject ?? '')
+  const each = Array.from(entities.values(), async (facts) => {
+    for (const { key, value } of facts) {
+      await tellOne(parts, value)
+      told.push(key)
+    }
+  })
+  for (const result of await Promise.allSettled(each)) if (result.status === 'rejected') failure ??= Failure.from(result.reason)
+  return { told, failure }
+}
+
+/** Publish one fact. One that no bus can carry is logged and given up: it would stand in the way of all that follow. */
+async function tellOne(parts: Draining, event: Envelope): Promise<void> {
+  const { subject, packet } = eventPacket(parts.bus.root, event)
+  try {
+    await parts.publish(subject, packet, { signal: parts.closing })
+  } catch (error) {
+    if (!isFailure(error, 'invalid_argument', 'out_of_range')) throw error
+    parts.log.error({ error, event }, `publish ${event.type} of ${event.subject}: given up`)
+  }
+}
+
+/** From a tenth of a second to ten. */
+const pauseMs = (failed: number): number => Math.min(10_000, 100 * 2 ** (failed - 1)) * (0.5 + Math.random() / 2)
+
+const isEmpty = (table: Table<Envelope>): boolean => table.range({ limit: 1 })[Symbol.iterator]().next().done === true
+
+/** Something to wait for that happens again and again. */
+interface Bell {
+  readonly ring: () => void
+  /** Resolves at the next ring: ask before looking, wait after. */
+  rung(): Promise<void>
+}
+
+function bell(): Bell {
+  let next = Promise.withResolvers<void>()
+  return {
+    ring: () => {
+      next.resolve()
+      next = Promise.withResolvers<void>()
+    },
+    rung: () => next.promise,
+  }
+}
+
+/** Wait for one of the two; give up quietly. */
+async function either(signal: AbortSignal, wait: Promise<void>, ms: number): Promise<void> {
+  const over = new AbortController()
+  try {
+    await Promise.race([wait, delay(ms, undefined, { signal: AbortSignal.any([signal, over.signal]), ref: false })])
+  } catch {
+    // Closed meanwhile: the caller looks.
+  } finally {
+    over.abort()
+  }
 }

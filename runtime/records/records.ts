@@ -63,6 +63,11 @@ export interface RecordsInit<M extends AnyStateMachine> {
   readonly machine: M
   readonly effects: Readonly<Record<string, Effect<M>>>
   readonly announcements: Readonly<Record<string, Announcement<M>>>
+  /**
+   * Runs inside every transaction that changes a record, after its state is written, also for what effects answer with: to keep another table in step. May
+   * throw a Failure: nothing happens then.
+   */
+  readonly also?: ((tables: Tables, record: Stored<M>) => void) | undefined
 }
 
 /** How one change is made. */

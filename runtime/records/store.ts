@@ -63,6 +63,7 @@ export function store<M extends AnyStateMachine>(
       else pending.push(trace === undefined ? action : { ...action, trace })
     }
     table.put(id, { value: step.value, context: step.context, pending, ...(pending.length > 0 && { holder }) })
+    init.also?.(tables, record)
     return record
   }
   const kept = (id: string): Entry<M> => {

@@ -1,3 +1,5 @@
+import { given } from '../given.ts'
+
 /** One at a time for each key, in the order asked. */
 export interface Turns {
   /** Run `work` once all work taken for the key before is over. Gives up waiting when told to; once begun, `work` itself minds the signal. */
@@ -19,7 +21,7 @@ export function turns(): Turns {
       })
       last.set(key, over)
       try {
-        if (before) await unless(signal, before)
+        if (before) await given(signal, before)
         signal?.throwIfAborted()
         return await work()
       } finally {
@@ -29,19 +31,5 @@ export function turns(): Turns {
     async idle() {
       while (last.size > 0) await Promise.all(last.values())
     },
-  }
-}
-
-/** Wait, or throw when told to give up. */
-async function unless(signal: AbortSignal | undefined, wait: Promise<void>): Promise<void> {
-  if (!signal) return await wait
-  signal.throwIfAborted()
-  const told = Promise.withResolvers<never>()
-  const giveUp = () => told.reject(signal.reason)
-  signal.addEventListener('abort', giveUp, { once: true })
-  try {
-    await Promise.race([wait, told.promise])
-  } finally {
-    signal.removeEventListener('abort', giveUp)
   }
 }
