@@ -59,7 +59,7 @@ export function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Readonly<Re
     io,
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
-      if (z.globalRegistry.get(zodSchema as z.ZodType)?.id === 'Bytes')
+      if (z.globalRegistry.get(zodSchema as unknown as z.ZodType)?.id === 'Bytes')
         Object.assign(jsonSchema, { type: 'string', contentEncoding: 'base64' })
       // The format says it; the pattern only says it at length.
       if (jsonSchema.format === 'date-time') delete jsonSchema.pattern

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers'
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Bus, Delivery, Interest, Packet, Sending } from './bus.ts'
+import { checkSize, checkSubject } from './packet.ts'
 import { Replies } from './replies.ts'
 
 /** One standing interest. */
@@ -88,10 +89,11 @@ class MemoryBus implements Bus {
 
   #check(packet: Packet, attempt: string): void {
     if (this.#closed) throw new Failure('unavailable', `${attempt}: the bus is closed`)
-    if (packet.payload.length > this.maxPayload) throw tooLarge(attempt, packet, this.maxPayload)
+    checkSize(attempt, packet, this.maxPayload)
   }
 
   #send(subject: string, packet: Packet, respond: Delivery['respond']): number {
+    checkSubject(subject)
     const receivers = this.#receivers(subject)
     for (const { handler } of receivers) this.#later(() => handler({ ...packet, subject, respond }))
     return receivers.length
@@ -121,10 +123,6 @@ class MemoryBus implements Bus {
     if (this.#due.length === 0) for (const resolve of this.#flushed.splice(0)) resolve()
   }
 }
-
-/** A packet that is more than the bus carries. */
-export const tooLarge = (attempt: string, packet: Packet, most: number): Failure =>
-  new Failure('out_of_range', `${attempt}: ${packet.payload.length} bytes are more than the ${most} the bus carries`)
 
 /** A handler that throws harms nobody else; it does not go unseen either. */
 function guarded(deliver: () => void): void {
