@@ -1,5 +1,4 @@
 import { assign, setup } from 'xstate'
-import type { FailureData } from '../messages/grammar/index.ts'
 import type { Part } from '../messages/image.ts'
 import type { Descriptor, Platform } from '../messages/words/index.ts'
 import { step } from './step.ts'
@@ -30,7 +29,7 @@ export interface PullContext {
   readonly input: PullInput
   readonly resolved?: Resolved
   readonly brought?: Brought
-  readonly why?: FailureData
+  readonly why?: unknown
 }
 
 /**
@@ -46,6 +45,7 @@ export const pullMachine = setup({
   types: {
     context: {} as PullContext,
     input: {} as PullInput,
+    output: {} as PullContext,
     events: {} as { type: 'cancel' },
   },
   actors: {
@@ -54,11 +54,12 @@ export const pullMachine = setup({
     record: step<void, { resolved: Resolved; brought: Brought }>(),
   },
   actions: {
-    keepWhy: assign({ why: (_, params: { error: unknown }) => params.error as FailureData }),
+    keepWhy: assign({ why: (_, params: { error: unknown }) => params.error }),
   },
 }).createMachine({
   id: 'pull',
   context: ({ input }) => ({ input }),
+  output: ({ context }) => context,
   initial: 'resolving',
   on: { cancel: '.cancelled' },
   states: {

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { PullStatus, Step } from '../../messages/pull.ts'
 import type { Descriptor, Digest } from '../../messages/words/index.ts'
+import { unlessAborted } from '../../runtime/abort.ts'
 
 type State = PullStatus['state']
 
@@ -76,16 +77,3 @@ export function board(): Board {
 
 /** Changes that come close together are told together. */
 const pause = (ms: number, signal: AbortSignal): Promise<void> => setTimeout(ms, undefined, { signal, ref: false })
-
-/** `promise`, given up with the signal's reason. */
-async function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted()
-  const given = Promise.withResolvers<void>()
-  const giveUp = () => given.reject(signal.reason)
-  signal.addEventListener('abort', giveUp, { once: true })
-  try {
-    await Promise.race([promise, given.promise])
-  } finally {
-    signal.removeEventListener('abort', giveUp)
-  }
-}

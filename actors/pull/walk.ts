@@ -7,7 +7,7 @@ import type { Descriptor } from '../../messages/words/index.ts'
 export type Handler = (descriptor: Descriptor, options: { signal: AbortSignal }) => Promise<Answer>
 
 /** `children`: go on with these, after the next handler. `stop`: with these, no handler after this one. `skip`: nothing below, siblings go on. */
-export type Answer = { readonly children: readonly Descriptor[]; readonly then?: 'stop' | 'skip' }
+export type Answer = { readonly children: readonly Descriptor[]; readonly next?: 'stop' | 'skip' }
 
 /** Handlers in order as one: their children joined, until one says stop or skip. */
 export function inOrder(...handlers: readonly Handler[]): Handler {
@@ -15,9 +15,9 @@ export function inOrder(...handlers: readonly Handler[]): Handler {
     const children: Descriptor[] = []
     for (const handler of handlers) {
       const answer = await handler(descriptor, options)
-      if (answer.then === 'skip') return answer
+      if (answer.next === 'skip') return answer
       children.push(...answer.children)
-      if (answer.then === 'stop') break
+      if (answer.next === 'stop') break
     }
     return { children }
   }
@@ -39,23 +39,8 @@ export async function walk(handler: Handler, roots: readonly Descriptor[], optio
   for (const root of roots) {
     options.signal.throwIfAborted()
     const answer = await handler(root, options)
-    if (answer.then !== 'skip') await walk(handler, answer.children, options)
+    if (answer.next !== 'skip') await walk(handler, answer.children, options)
   }
-}
-
-/**
- * Visit `roots` and everything below, siblings at once. `atOnce` bounds the handlers running, not the depth: a place is given back
- * before descending, so a deep tree cannot wait for itself. The first failure ends the rest.
- */
-export async function dispatch(
-  handler: Handler,
-  roots: readonly Descriptor[],
-  options: { signal: AbortSignal; limit: <T>(work: () => Promise<T>) => Promise<T> },
-): Promise<void> {
-  await allOrNone(roots, options.signal, async (root, signal) => {
-    const answer = await options.limit(() => handler(root, { signal }))
-    if (answer.then !== 'skip') await dispatch(handler, answer.children, { ...options, signal })
-  })
 }
 
 /**

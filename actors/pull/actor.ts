@@ -1,0 +1,129 @@
+import { availableParallelism } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
+import type { content } from '../../messages/content.ts'
+import type { fetch } from '../../messages/fetch.ts'
+import { Failure, isFailure, type Protocol } from '../../messages/grammar/index.ts'
+import type { image } from '../../messages/image.ts'
+import type { ingest } from '../../messages/ingest.ts'
+import { pull } from '../../messages/pull.ts'
+import type { snapshot } from '../../messages/snapshot.ts'
+import type { unpack } from '../../messages/unpack.ts'
+import { parseReference } from '../../messages/words/index.ts'
+import { unlessAborted } from '../../runtime/abort.ts'
+import type { Bus } from '../../runtime/bus/bus.ts'
+import { client } from '../../runtime/bus/client.ts'
+import { serve } from '../../runtime/bus/serve.ts'
+import { tell } from '../../runtime/bus/tell.ts'
+import type { Home } from '../../runtime/home.ts'
+import { limit } from '../../runtime/limit.ts'
+import { shared } from '../../runtime/shared.ts'
+import type { Asks } from './asks.ts'
+import { type Board, hasEnded } from './board.ts'
+import { pulls } from './pulls.ts'
+
+/** ms between two things told of a pull's progress. */
+const pauseMs = 100
+
+/** Serve `pull` on this node, and go on with the pulls an earlier run left. */
+export async function startPull(home: Home): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  const { node, bus, tables, outbox, log } = home
+  const ask = <P extends Protocol>(actor: string) => client<P>(bus, { node, actor })
+  const persistence = stack.use(persist(bus))
+  const asks: Asks = {
+    fetch: ask<typeof fetch>('fetch'),
+    ingest: ask<typeof ingest>('ingest'),
+    content: ask<typeof content>('content'),
+    snapshot: ask<typeof snapshot>('snapshot'),
+    unpack: ask<typeof unpack>('unpack'),
+    image: ask<typeof image>('image'),
+    log,
+    persist: persistence.run,
+  }
+  const bringing = { asks, blobs: shared(), layers: shared(), downloads: limit(6), applies: limit(2 * availableParallelism()) } as const
+  const all = stack.use(pulls({ bringing, tables, outbox, onBoard: announce(home) }))
+
+  stack.use(
+    await serve(bus, {
+      node,
+      actor: 'pull',
+      protocol: pull,
+      log,
+      handlers: {
+        async start({ reference, platform = here, driver, unpack }) {
+          parseReference(reference)
+          return { ticket: await all.start({ reference, platform, driver, unpack }) }
+        },
+        async *follow({ ticket }, { signal, fail }) {
+          const board = all.board(ticket)
+          if (board) yield* board.watch({ signal, pauseMs })
+          const ended = all.status(ticket)
+          if (!ended) return fail('not_found', `follow pull ${ticket}: there is none of this ticket`)
+          if (!board) yield { state: ended.state, ...(ended.digest && { digest: ended.digest }), steps: ended.steps }
+          if (ended.why) throw Failure.fromData(ended.why)
+        },
+        status: ({ ticket }, { fail }) => all.status(ticket) ?? fail('not_found', `look at pull ${ticket}: there is none of this ticket`),
+        list: () => ({ pulls: all.list().map(({ steps: _, ...rest }) => rest) }),
+        async cancel({ ticket }) {
+          await all.cancel(ticket)
+          return {}
+        },
+      },
+    }),
+  )
+  all.resume()
+  return stack.move()
+}
+
+/** The platform of this machine, in the words of images. */
+const here = {
+  os: 'linux',
+  architecture: ({ x64: 'amd64', ia32: '386' } as Readonly<Record<string, string>>)[process.arch] ?? process.arch,
+}
+
+/** Tell what changes on a board to whoever listens. */
+const announce =
+  ({ node, bus, log }: Home) =>
+  (ticket: string, board: Board, { signal }: { signal: AbortSignal }): void => {
+    const telling = async () => {
+      for await (const { state, steps } of board.watch({ signal, pauseMs }))
+        if (!hasEnded(state)) tell(bus, { node, actor: 'pull', fact: 'advanced', entity: ticket, data: { ticket, state, steps } })
+    }
+    telling().catch((error: unknown) => {
+      if (!signal.aborted) log.warn({ err: error, ticket }, 'progress of a pull is no longer told')
+    })
+  }
+
+/** ms after the bus is back in which others may not have come back yet. */
+const returningMs = 15_000
+
+/** Work that outlasts the bus: what fails because the bus was lost meanwhile is done again when it is back. */
+function persist(bus: Bus): Disposable & { run: Asks['persist'] } {
+  let losses = 0
+  let back = Promise.withResolvers<void>()
+  let returned = Number.NEGATIVE_INFINITY
+  back.resolve()
+  const status = bus.onStatus((now) => {
+    if (now === 'disconnected') {
+      losses++
+      back = Promise.withResolvers()
+    } else {
+      returned = performance.now()
+      back.resolve()
+    }
+  })
+  const run: Asks['persist'] = async (work, { signal }) => {
+    for (let attempt = 0; ; attempt++) {
+      const before = losses
+      try {
+        return await work()
+      } catch (error) {
+        const lost = losses > before || performance.now() - returned < returningMs
+        if (!lost || signal.aborted || !isFailure(Failure.from(error), 'unavailable', 'deadline_exceeded', 'cancelled')) throw error
+        await unlessAborted(back.promise, signal)
+        await setTimeout(Math.min(2 ** attempt * 50, 1_000), undefined, { signal })
+      }
+    }
+  }
+  return { run, [Symbol.dispose]: () => status[Symbol.dispose]() }
+}

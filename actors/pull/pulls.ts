@@ -1,0 +1,185 @@
+import { randomUUID } from 'node:crypto'
+import { fromPromise } from 'xstate'
+import { type PullInput, pullMachine } from '../../machines/pull.ts'
+import { Failure, isFailure } from '../../messages/grammar/index.ts'
+import type { PullStatus } from '../../messages/pull.ts'
+import { formatPlatform } from '../../messages/words/index.ts'
+import { runErrand } from '../../runtime/errands.ts'
+import type { Outbox } from '../../runtime/records/outbox.ts'
+import type { Table, Tables } from '../../runtime/tables.ts'
+import { type Board, board as emptyBoard, hasEnded } from './board.ts'
+import { type Bringing, bring } from './bring.ts'
+
+/** A pull as it is stored: all but its board, which is filled in at the end. */
+export type StoredPull = PullStatus
+
+/** A pull on its way. */
+interface Errand {
+  readonly pull: StoredPull
+  readonly board: Board
+  readonly control: AbortController
+  /** resolves when it has ended and said so */
+  readonly over: Promise<void>
+}
+
+/** All pulls of a node. */
+export interface Pulls extends AsyncDisposable {
+  /** The ticket of a pull of this, already on its way or begun now. */
+  start(input: PullInput): Promise<string>
+  /** Where a pull stands; undefined when there is none of that ticket. */
+  status(ticket: string): PullStatus | undefined
+  /** The board of a pull on its way. */
+  board(ticket: string): Board | undefined
+  /** Newest first. */
+  list(): PullStatus[]
+  /** Stop one; resolves when it has cleaned up. Fails with not_found, or failed_precondition when it has ended. */
+  cancel(ticket: string): Promise<void>
+  /** Go on with what an earlier run of the node left on its way. */
+  resume(): void
+}
+
+export interface PullsComponents {
+  readonly bringing: Bringing
+  readonly tables: Tables
+  readonly outbox: Pick<Outbox, 'put'>
+  /** Told of every board that comes into being, to be watched as long as it lasts. */
+  readonly onBoard: (ticket: string, board: Board, options: { signal: AbortSignal }) => void
+}
+
+/** Ended pulls that are remembered. */
+const remembered = 100
+
+/** What a stop of the node aborts pulls with: they are neither failed nor cancelled, and go on when it is up again. */
+const stopping = new Failure('cancelled', 'the node stops')
+
+export function pulls(components: PullsComponents): Pulls {
+  const { tables, outbox } = components
+  const stored = tables.table<StoredPull>('pulls')
+  const errands = new Map<string, Errand>()
+
+  const begin = (pull: StoredPull, known: Promise<void>) => {
+    const board = emptyBoard()
+    const control = new AbortController()
+    const over = known
+      .then(() => run(components, { pull, board, signal: control.signal }))
+      .then((end) => (end ? finish(components, stored, { ...pull, ...end, steps: [...board.steps] }) : undefined))
+      .then((end) => {
+        if (end) board.enter(end.state, end.digest)
+      })
+      .finally(() => errands.delete(pull.ticket))
+    over.catch((error: unknown) =>
+      components.bringing.asks.log.error({ err: error, ticket: pull.ticket }, 'how a pull ended could not be stored'),
+    )
+    errands.set(pull.ticket, { pull, board, control, over })
+    components.onBoard(pull.ticket, board, { signal: control.signal })
+  }
+
+  return {
+    async start(input) {
+      const same = [...errands.values()].find((errand) => keyOf(errand.pull) === keyOf(input))
+      if (same) return same.pull.ticket
+      const pull: StoredPull = { ...input, ticket: randomUUID(), state: 'resolving', steps: [], startedAt: new Date().toISOString() }
+      const known = tables.transaction(() => {
+        stored.put(pull.ticket, pull)
+        outbox.put({ actor: 'pull', fact: 'started', entity: pull.ticket, data: { ticket: pull.ticket, reference: pull.reference } })
+      })
+      begin(pull, known)
+      await known
+      return pull.ticket
+    },
+    status(ticket) {
+      const errand = errands.get(ticket)
+      if (!errand) return stored.get(ticket)
+      const { state, digest, steps } = errand.board
+      return { ...errand.pull, state, ...(digest && { digest }), steps: [...steps] }
+    },
+    board: (ticket) => errands.get(ticket)?.board,
+    list: () => [...stored.range()].map(({ value }) => value).toSorted((a, b) => b.startedAt.localeCompare(a.startedAt)),
+    async cancel(ticket) {
+      const errand = errands.get(ticket)
+      if (!errand && stored.get(ticket)) throw new Failure('failed_precondition', `cancel pull ${ticket}: it has ended`)
+      if (!errand) throw new Failure('not_found', `cancel pull ${ticket}: there is none of this ticket`)
+      errand.control.abort(new Failure('cancelled', `pull ${errand.pull.reference}: it was cancelled`))
+      await errand.over
+    },
+    resume() {
+      for (const { value } of stored.range()) if (!hasEnded(value.state)) begin(value, Promise.resolve())
+    },
+    async [Symbol.asyncDispose]() {
+      const left = [...errands.values()]
+      for (const errand of left) errand.control.abort(stopping)
+      await Promise.allSettled(left.map((errand) => errand.over))
+    },
+  }
+}
+
+/** Pulls with the same key are one. */
+const keyOf = (input: PullInput): string =>
+  JSON.stringify([input.reference, formatPlatform(input.platform), input.driver ?? null, input.unpack])
+
+type End = Pick<StoredPull, 'state' | 'digest' | 'why'> & { readonly name?: string }
+
+/** Run a pull to its end; undefined when the node stopped meanwhile. Every step has ended, and cleaned up, when this resolves. */
+async function run(
+  { bringing }: PullsComponents,
+  { pull, board, signal }: { pull: StoredPull; board: Board; signal: AbortSignal },
+): Promise<End | undefined> {
+  const { asks } = bringing
+  const steps: Promise<unknown>[] = []
+  const step = <T>(work: Promise<T>): Promise<T> => {
+    steps.push(work)
+    return work
+  }
+  const machine = pullMachine.provide({
+    actors: {
+      resolve: fromPromise(({ input, signal }) => {
+        const request = { reference: input.reference, platform: input.platform }
+        return step(asks.persist(async () => await asks.fetch.resolve(request, { signal, timeoutMs: registryMs }), { signal }))
+      }),
+      bring: fromPromise(({ input, signal }) => {
+        board.enter('fetching', input.resolved.descriptor.digest)
+        return step(bring(bringing, input, { board, signal }))
+      }),
+      record: fromPromise(({ input: { resolved, brought }, signal }) => {
+        board.enter('recording')
+        const { manifest, config, platform, parts } = brought
+        const image = { name: resolved.name, target: resolved.descriptor, manifest, config, platform, parts: [...parts], labels: {} }
+        return step(asks.persist(async () => void (await asks.image.put(image, { signal, timeoutMs: registryMs })), { signal }))
+      }),
+    },
+  })
+  try {
+    const { why, resolved } = await runErrand(machine, { input: pull, signal })
+    if (why) throw why
+    return { state: 'done', digest: resolved?.descriptor.digest }
+  } catch (error) {
+    if (signal.reason === stopping) return undefined
+    const why = signal.aborted ? Failure.from(signal.reason) : Failure.from(error)
+    asks.log.warn({ err: why, ticket: pull.ticket, reference: pull.reference }, 'a pull ended without its image')
+    return {
+      state: isFailure(why, 'cancelled') ? 'cancelled' : 'failed',
+      digest: board.digest,
+      why: { code: why.code, message: why.message },
+    }
+  } finally {
+    await Promise.allSettled(steps)
+  }
+}
+
+/** A registry may ask for patience, and be given it. */
+const registryMs = 120_000
+
+/** Store how it ended, tell it, and forget the oldest. */
+async function finish({ tables, outbox }: PullsComponents, stored: Table<StoredPull>, pull: StoredPull): Promise<StoredPull> {
+  const ended: StoredPull = { ...pull, finishedAt: new Date().toISOString() }
+  const { ticket, reference, digest, why } = ended
+  await tables.transaction(() => {
+    stored.put(ticket, ended)
+    if (ended.state === 'done') outbox.put({ actor: 'pull', fact: 'finished', entity: ticket, data: { ticket, reference, digest } })
+    else outbox.put({ actor: 'pull', fact: 'failed', entity: ticket, data: { ticket, reference, why } })
+    const old = [...stored.range()].map(({ value }) => value).filter((one) => hasEnded(one.state))
+    const tooMany = old.toSorted((a, b) => b.startedAt.localeCompare(a.startedAt)).slice(remembered)
+    for (const one of tooMany) stored.remove(one.ticket)
+  })
+  return ended
+}
