@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { limit } from '../../runtime/limit.ts'
 
@@ -17,7 +18,7 @@ describe('a limit', () => {
         { signal },
       ),
     )
-    await Promise.resolve()
+    await setImmediate()
     expect(began).toEqual([0, 1])
     gates[1]?.resolve()
     await works[1]
