@@ -1,0 +1,45 @@
+import { content } from '../../messages/content.ts'
+import { openBlobs } from '../../runtime/blobs.ts'
+import { serve } from '../../runtime/bus/serve.ts'
+import type { Home } from '../../runtime/home.ts'
+import { readPiece } from './read.ts'
+import { openStore } from './store.ts'
+import { verifyBlob } from './verify.ts'
+
+/** Most blobs in one page of a list. */
+const page = 1000
+
+/** The content store: verified, immutable blobs by digest. */
+export async function startContent(home: Home): Promise<AsyncDisposable> {
+  const { node, bus, tables, outbox, log } = home
+  const blobs = await openBlobs(home.root)
+  const store = openStore({ tables, outbox, blobs, now: () => new Date().toISOString() })
+  return await serve(bus, {
+    node,
+    actor: 'content',
+    protocol: content,
+    log,
+    handlers: {
+      info: ({ digest }) => store.info(digest),
+      list: ({ after }) => store.list(after, page),
+      label: ({ digest, labels }) => store.label(digest, labels),
+      async remove({ digest }, { signal, trace }) {
+        await store.remove(digest, { signal, trace })
+        return {}
+      },
+      async read({ digest, offset, length }, { signal }) {
+        const { size } = store.info(digest)
+        return { bytes: await readPiece({ digest, path: blobs.blob(digest), size, offset, length }, { signal }), size }
+      },
+      async verify({ digest }, { signal }) {
+        const { size } = store.info(digest)
+        await verifyBlob({ digest, path: blobs.blob(digest), size }, { signal })
+        return { digest, size }
+      },
+      locate({ digest }) {
+        const { size } = store.info(digest)
+        return { path: blobs.blob(digest), size }
+      },
+    },
+  })
+}

@@ -1,0 +1,57 @@
+import { unlink } from 'node:fs/promises'
+import type { Info } from '../../messages/content.ts'
+import { Failure, type Log } from '../../messages/grammar/index.ts'
+import { type Digest, digestParts } from '../../messages/words/index.ts'
+import type { Blobs } from '../../runtime/blobs.ts'
+import { errnoOf, fromErrno } from '../../runtime/errno.ts'
+import { hashFile } from '../../runtime/hash.ts'
+import type { Outbox } from '../../runtime/records/outbox.ts'
+import type { Tables } from '../../runtime/tables.ts'
+
+export interface DoubtComponents {
+  readonly tables: Tables
+  readonly outbox: Pick<Outbox, 'put'>
+  readonly blobs: Blobs
+  readonly log: Log
+  /** names the run of the kernel */
+  readonly boot: string
+}
+
+/**
+ * When the machine was started anew since this last ran, blobs that were not known to be on disk may be there in name only: hash them, and let go of what is
+ * not whole, to be fetched again. Within one boot they are trusted: what a killed process wrote the kernel still has.
+ */
+export async function doubt(components: DoubtComponents, blobs: Iterable<Info>, options: { signal: AbortSignal }): Promise<void> {
+  const { tables, boot, log } = components
+  const boots = tables.table<{ boot: string }>('ingest-boot')
+  if (boots.get('last')?.boot === boot) return
+  for (const { digest } of blobs) {
+    try {
+      await check(components, digest, options)
+    } catch (error) {
+      if (options.signal.aborted) throw error
+      log.warn({ error, digest }, 'let go of a blob that did not survive')
+      await letGo(components, digest)
+    }
+  }
+  await tables.transaction(() => boots.put('last', { boot }))
+}
+
+async function check({ blobs }: DoubtComponents, digest: Digest, options: { signal: AbortSignal }): Promise<void> {
+  const { algorithm, hex } = digestParts(digest)
+  const attempted = `hash blob ${digest} again`
+  const found = await hashFile(blobs.blob(digest), { algorithm, attempted }, options)
+  if (found.hex !== hex) throw new Failure('data_loss', `${attempted}: it is something else now`)
+}
+
+async function letGo({ tables, outbox, blobs }: DoubtComponents, digest: Digest): Promise<void> {
+  const contents = tables.table<Info>('content')
+  await blobs.alone(digest, async () => {
+    await tables.transaction(() => {
+      if (contents.remove(digest)) outbox.put({ actor: 'content', fact: 'removed', entity: digest, data: { digest } })
+    })
+    await unlink(blobs.blob(digest)).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT') throw fromErrno(error, `remove blob ${digest}`)
+    })
+  })
+}

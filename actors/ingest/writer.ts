@@ -1,0 +1,102 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { Failure } from '../../messages/grammar/index.ts'
+import { type Digest, digestParts } from '../../messages/words/index.ts'
+import { fromErrno } from '../../runtime/errno.ts'
+import type { Slices } from './slices.ts'
+import { openTail, type Tail } from './tail.ts'
+
+/** The file of one open ingest, hashed while it grows. Who holds it may also write the file itself, and say so with `advance`. */
+export interface Writer extends AsyncDisposable {
+  /** bytes known to be on disk */
+  readonly offset: number
+  /** Append at exactly the present offset, else out_of_range. When the disk is full, what it accepted stays. Answers the new offset. */
+  write(offset: number, bytes: Uint8Array, options: { signal: AbortSignal }): Promise<number>
+  /** The file was written up to `offset`. Fails with out_of_range when it was not, or that is before what was said, or past the total. */
+  advance(offset: number, options: { signal: AbortSignal }): Promise<void>
+  /** How many bytes the file has, once what is being written is written. */
+  size(): Promise<number>
+  /** The digest of the whole file. At the end only: nothing may be written from then on. */
+  digest(algorithm: string, options: { signal: AbortSignal }): Promise<Digest>
+}
+
+export interface WriterInit {
+  readonly path: string
+  /** what messages call it */
+  readonly reference: string
+  /** decides the algorithm; sha256 when not known yet */
+  readonly expected?: Digest | undefined
+  readonly total?: number | undefined
+}
+
+/** Open the file of an ingest, which is there, and begin to hash what it has. */
+export async function openWriter(components: { slices: Slices }, init: WriterInit): Promise<Writer> {
+  const { reference, total } = init
+  const file = await open(init.path, 'r+').catch((error: unknown) => {
+    throw fromErrno(error, `open the file of ingest ${reference}`)
+  })
+  const tail = openTail(file, init.expected ? digestParts(init.expected).algorithm : 'sha256', components)
+  let offset = await sizeOf(file)
+  let writing: Promise<unknown> = Promise.resolve()
+  tail.reach(offset)
+
+  const outOfRange = (attempted: string, why: string) => {
+    throw new Failure('out_of_range', `${attempted} of ingest ${reference}: ${why}`, { details: { offset } })
+  }
+
+  function grow(to: number): void {
+    offset = to
+    tail.reach(to)
+  }
+
+  async function append(at: number, bytes: Uint8Array, signal: AbortSignal): Promise<number> {
+    signal.throwIfAborted()
+    const attempted = `write ${bytes.length} bytes at ${at}`
+    if (at !== offset) outOfRange(attempted, `${offset} bytes are there`)
+    if (total !== undefined && at + bytes.length > total) outOfRange(attempted, `its total is ${total}`)
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done).catch((error: unknown) => {
+        throw fromErrno(error, `${attempted} of ingest ${reference}`)
+      })
+      done += bytesWritten
+      grow(at + done)
+    }
+    return offset
+  }
+
+  return {
+    get offset() {
+      return offset
+    },
+    write(at, bytes, { signal }) {
+      const turn = writing.then(() => append(at, bytes, signal))
+      writing = turn.catch(() => {})
+      return turn
+    },
+    async advance(to, { signal }) {
+      signal.throwIfAborted()
+      const attempted = `advance to ${to}`
+      if (to < offset) outOfRange(attempted, `${offset} bytes are there`)
+      if (total !== undefined && to > total) outOfRange(attempted, `its total is ${total}`)
+      const size = await sizeOf(file)
+      if (to > size) outOfRange(attempted, `its file has ${size} bytes`)
+      if (to > offset) grow(to)
+    },
+    async size() {
+      await writing
+      return sizeOf(file)
+    },
+    async digest(algorithm, options) {
+      const size = await sizeOf(file)
+      if (algorithm === tail.algorithm) return `${algorithm}:${await tail.finish(size, options)}`
+      await using again: Tail = openTail(file, algorithm, components)
+      return `${algorithm}:${await again.finish(size, options)}`
+    },
+    async [Symbol.asyncDispose]() {
+      await writing
+      await tail[Symbol.asyncDispose]()
+      await file.close()
+    },
+  }
+}
+
+const sizeOf = async (file: FileHandle): Promise<number> => (await file.stat()).size

@@ -1,0 +1,148 @@
+import { assign, setup } from 'xstate'
+import type { Holder } from '../messages/ingest.ts'
+import type { Digest, Labels } from '../messages/words/index.ts'
+
+/** The right to write: who has it, and the token that proves it. */
+export interface Grant {
+  readonly token: string
+  readonly holder: Holder
+}
+
+/** What a writer says of the blob when it opens. */
+export interface Expectation {
+  readonly expected?: Digest | undefined
+  readonly total?: number | undefined
+}
+
+/** What a writer says of the blob when it commits, or what was found. */
+export interface Claim {
+  readonly digest?: Digest | undefined
+  readonly size?: number | undefined
+  readonly labels?: Labels | undefined
+}
+
+export interface IngestInput extends Expectation {
+  readonly reference: string
+  readonly grant: Grant
+  readonly at: string
+}
+
+export interface IngestContext extends Expectation {
+  readonly reference: string
+  readonly startedAt: string
+  readonly updatedAt: string
+  /** absent while nobody holds it */
+  readonly grant?: Grant | undefined
+  /** what commit asked for */
+  readonly claim?: Claim | undefined
+  /** what is content now, through this ingest or another */
+  readonly found?: { readonly digest: Digest; readonly size: number } | undefined
+  /** why it was thrown away */
+  readonly why?: string | undefined
+}
+
+export type IngestEvent =
+  /** A writer goes on where another left off; with `restart` from nothing, because what is there is not of what it brings. */
+  | ({ type: 'open'; grant: Grant; offset: number; restart: boolean; at: string } & Expectation)
+  | { type: 'advance'; at: string }
+  | { type: 'commit'; claim: Claim; at: string }
+  | { type: 'close'; at: string }
+  | { type: 'abort'; why: string }
+  /** The holder of `token` is dead; `grant` is of who found out. */
+  | { type: 'break'; token: string; grant: Grant; at: string }
+  | { type: 'verified'; digest: Digest; size: number; at: string }
+  /** It is content already, through another ingest. */
+  | { type: 'existed'; digest: Digest; size: number; at: string }
+  | { type: 'failed' }
+
+/**
+ * An ingest, as a record: one transaction of one reference, from the first byte to content.
+ *
+ *     opened ──advance──► receiving ──commit──► verifying ──verified──► committed
+ *      ▲  │                  │                  │      │
+ *    open └──────close───────┴─────► closed ◄──failed  └──existed──► aborted
+ *      └─────────────────────────────┘
+ *
+ * It is held in opened, receiving and verifying; closed keeps the bytes and waits to be opened again. `abort` ends it from
+ * everywhere but verifying. `break` takes it from a dead holder: closed, or verified once more by who broke it.
+ */
+export const ingestMachine = setup({
+  types: {
+    context: {} as IngestContext,
+    input: {} as IngestInput,
+    events: {} as IngestEvent,
+  },
+  guards: {
+    isHolder: ({ context, event }) => event.type === 'break' && event.token === context.grant?.token,
+  },
+  actions: {
+    /** have the file there, empty if `restart` */
+    lend: (_, _params: { restart: boolean }) => {},
+    /** size, digest, then into its place among the blobs */
+    verify: () => {},
+    /** take away what is left of the file */
+    discard: () => {},
+    tellOpened: (_, _params: { offset: number }) => {},
+    tellCommitted: () => {},
+    tellAborted: () => {},
+    grant: assign(({ event }) => (event.type === 'open' || event.type === 'break' ? { grant: event.grant, updatedAt: event.at } : {})),
+    expect: assign(({ event }) => (event.type === 'open' ? { expected: event.expected, total: event.total, claim: undefined } : {})),
+    startOver: assign(({ event }) => (event.type === 'open' && event.restart ? { startedAt: event.at } : {})),
+    claim: assign(({ event }) => (event.type === 'commit' ? { claim: event.claim } : {})),
+    keepFound: assign(({ event }) =>
+      event.type === 'verified' || event.type === 'existed' ? { found: { digest: event.digest, size: event.size } } : {},
+    ),
+    keepWhy: assign(({ event }) => {
+      if (event.type === 'abort') return { why: event.why }
+      return event.type === 'existed' ? { why: `${event.digest} is content already` } : {}
+    }),
+    touch: assign(({ event }) => ('at' in event ? { updatedAt: event.at } : {})),
+    release: assign({ grant: undefined }),
+  },
+}).createMachine({
+  id: 'ingest',
+  context: ({ input: { at, ...rest } }) => ({ ...rest, startedAt: at, updatedAt: at }),
+  initial: 'opened',
+  states: {
+    opened: {
+      entry: [
+        { type: 'lend', params: ({ event }) => ({ restart: event.type !== 'open' || event.restart }) },
+        { type: 'tellOpened', params: ({ event }) => ({ offset: event.type === 'open' && !event.restart ? event.offset : 0 }) },
+      ],
+      on: {
+        advance: { target: 'receiving', actions: 'touch' },
+        commit: { target: 'verifying', actions: ['claim', 'touch'] },
+        close: { target: 'closed', actions: 'touch' },
+        abort: { target: 'aborted', actions: 'keepWhy' },
+        break: { target: 'closed', guard: 'isHolder' },
+        failed: 'closed',
+      },
+    },
+    receiving: {
+      on: {
+        commit: { target: 'verifying', actions: ['claim', 'touch'] },
+        close: { target: 'closed', actions: 'touch' },
+        abort: { target: 'aborted', actions: 'keepWhy' },
+        break: { target: 'closed', guard: 'isHolder' },
+      },
+    },
+    closed: {
+      entry: 'release',
+      on: {
+        open: { target: 'opened', actions: ['grant', 'expect', 'startOver'] },
+        abort: { target: 'aborted', actions: 'keepWhy' },
+      },
+    },
+    verifying: {
+      entry: 'verify',
+      on: {
+        verified: { target: 'committed', actions: ['keepFound', 'touch'] },
+        existed: { target: 'aborted', actions: ['keepFound', 'keepWhy'] },
+        failed: 'closed',
+        break: { target: 'verifying', reenter: true, guard: 'isHolder', actions: 'grant' },
+      },
+    },
+    committed: { type: 'final', entry: ['tellCommitted', 'discard'] },
+    aborted: { type: 'final', entry: ['tellAborted', 'discard'] },
+  },
+})

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { startContent } from '../../actors/content/actor.ts'
+import { startIngest } from '../../actors/ingest/actor.ts'
+import type { content } from '../../messages/content.ts'
+import type { Client, Log } from '../../messages/grammar/index.ts'
+import type { ingest } from '../../messages/ingest.ts'
+import { client } from '../../runtime/bus/client.ts'
+import { memoryBus } from '../../runtime/bus/memory.ts'
+import type { Home } from '../../runtime/home.ts'
+import type { Told } from '../../runtime/records/outbox.ts'
+import { openTables } from '../../runtime/tables.ts'
+import { tempDirectory } from './temp.ts'
+
+/** The content store of one node, as it is asked: ingest and content over a bus in memory. */
+export interface Store extends AsyncDisposable {
+  readonly home: Home
+  readonly ingest: Client<typeof ingest>
+  readonly content: Client<typeof content>
+  /** what went into the outbox, in order, committed */
+  readonly told: readonly Told[]
+}
+
+/** Start ingest and content on `root`, or on a directory of their own that goes with them. */
+export async function startStore(options: { root?: string; node?: string; log?: Log } = {}): Promise<Store> {
+  await using stack = new AsyncDisposableStack()
+  const root = options.root ?? stack.use(await tempDirectory()).path
+  const node = options.node ?? 'n1'
+  const bus = stack.use(memoryBus())
+  const tables = stack.use(await openTables(join(root, 'meta')))
+  const told: Told[] = []
+  const outbox = {
+    put: (one: Told) => tables.afterCommit(() => told.push(one)),
+    empty: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  }
+  const home: Home = { node, root, bus, tables, outbox, log: options.log ?? silent, settings: {} }
+  stack.use(await startIngest(home))
+  stack.use(await startContent(home))
+  const scope = stack.move()
+  return {
+    home,
+    ingest: client<typeof ingest>(bus, { node, actor: 'ingest' }),
+    content: client<typeof content>(bus, { node, actor: 'content' }),
+    told,
+    [Symbol.asyncDispose]: () => scope.disposeAsync(),
+  }
+}
+
+/** sha256, or another, as a digest. */
+export const digestOf = (bytes: Uint8Array | string, algorithm = 'sha256'): string =>
+  `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`
+
+const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
