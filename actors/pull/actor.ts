@@ -9,7 +9,7 @@ import { pull } from '../../messages/pull.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
 import type { unpack } from '../../messages/unpack.ts'
 import { parseReference } from '../../messages/words/index.ts'
-import { unlessAborted } from '../../runtime/abort.ts'
+import { given } from '../../runtime/given.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { serve } from '../../runtime/bus/serve.ts'
@@ -120,7 +120,7 @@ function persist(bus: Bus): Disposable & { run: Asks['persist'] } {
       } catch (error) {
         const lost = losses > before || performance.now() - returned < returningMs
         if (!lost || signal.aborted || !isFailure(Failure.from(error), 'unavailable', 'deadline_exceeded', 'cancelled')) throw error
-        await unlessAborted(back.promise, signal)
+        await given(signal, back.promise)
         await setTimeout(Math.min(2 ** attempt * 50, 1_000), undefined, { signal })
       }
     }

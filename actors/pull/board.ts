@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { PullStatus, Step } from '../../messages/pull.ts'
 import type { Descriptor, Digest } from '../../messages/words/index.ts'
-import { unlessAborted } from '../../runtime/abort.ts'
+import { given } from '../../runtime/given.ts'
 
 type State = PullStatus['state']
 
@@ -45,8 +45,8 @@ export function board(): Board {
       const news = [...steps.values()].filter((entry) => entry.version > since).map((entry) => entry.step)
       yield { state, ...(target && { digest: target }), steps: news }
       if (hasEnded(state) && seen === version) return
-      if (seen === version) await unlessAborted(changed.promise, signal)
-      await unlessAborted(Promise.race([ended.promise, pause(pauseMs, signal)]), signal)
+      if (seen === version) await given(signal, changed.promise)
+      await given(signal, Promise.race([ended.promise, pause(pauseMs, signal)]))
     }
   }
 

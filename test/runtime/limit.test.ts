@@ -22,6 +22,7 @@ describe('a limit', () => {
     expect(began).toEqual([0, 1])
     gates[1]?.resolve()
     await works[1]
+    await setImmediate()
     expect(began).toEqual([0, 1, 2])
     for (const gate of gates) gate.resolve()
     await Promise.all(works)
