@@ -9,16 +9,17 @@ import { pull } from '../../messages/pull.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
 import type { unpack } from '../../messages/unpack.ts'
 import { parseReference } from '../../messages/words/index.ts'
-import { given } from '../../runtime/given.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import { tell } from '../../runtime/bus/tell.ts'
+import { given } from '../../runtime/given.ts'
 import type { Home } from '../../runtime/home.ts'
 import { limit } from '../../runtime/limit.ts'
 import { shared } from '../../runtime/shared.ts'
 import type { Asks } from './asks.ts'
 import { type Board, hasEnded } from './board.ts'
+import type { Bringing } from './bring.ts'
 import { pulls } from './pulls.ts'
 
 /** ms between two things told of a pull's progress. */
@@ -40,7 +41,7 @@ export async function startPull(home: Home): Promise<AsyncDisposable> {
     log,
     persist: persistence.run,
   }
-  const bringing = { asks, blobs: shared(), layers: shared(), downloads: limit(6), applies: limit(2 * availableParallelism()) } as const
+  const bringing: Bringing = { asks, blobs: shared(), layers: shared(), downloads: limit(6), applies: limit(2 * availableParallelism()) }
   const all = stack.use(pulls({ bringing, tables, outbox, onBoard: announce(home) }))
 
   stack.use(
