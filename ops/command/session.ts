@@ -1,0 +1,90 @@
+import type { Command } from 'commander'
+import { type Asking, type Client, Failure, isFailure, type Protocol } from '../../messages/grammar/index.ts'
+import type { Bus } from '../../runtime/bus/bus.ts'
+import { client } from '../../runtime/bus/client.ts'
+import { connectNats } from '../../runtime/bus/nats.ts'
+import { complain } from './complain.ts'
+import { type Destination, destination, howToStart } from './destination.ts'
+import type { Globals } from './globals.ts'
+import type { Listing } from './output.ts'
+
+/** What a verb works with: a connection, whom to ask, how to print. */
+export interface Session extends AsyncDisposable {
+  readonly bus: Bus
+  readonly node: string
+  readonly listing: Listing
+  /** Aborted when the command is told to stop, or has taken too long. */
+  readonly signal: AbortSignal
+  /** Ask an actor of the node, or of another addressee. */
+  ask<P extends Protocol>(actor: string, node?: string): Client<P>
+}
+
+/** Arguments and options of a verb, as commander read them. */
+export interface Words<Options> {
+  readonly args: readonly string[]
+  readonly options: Options & Globals
+}
+
+/**
+ * The action of a verb that asks a node: `command.action(asking(async (session, { args, options }) => …))`. A number it gives is the exit code.
+ * `signals: false`: the verb deals with SIGINT and the like itself.
+ */
+export function asking<Options = object>(
+  body: (session: Session, words: Words<Options>) => Promise<unknown>,
+  { signals = true }: { signals?: boolean } = {},
+): (...given: unknown[]) => Promise<void> {
+  return async (...given) => {
+    const command = given.at(-1) as Command
+    const options: Options & Globals = command.optsWithGlobals()
+    const stop = new AbortController()
+    if (signals)
+      for (const name of ['SIGINT', 'SIGTERM'] as const)
+        process.once(name, () => stop.abort(new Failure('cancelled', `stopped by ${name}`)))
+    // who reads our output may leave; then there is nothing more to do
+    const left = new Failure('cancelled', 'write output: nobody reads it any more')
+    process.stdout.on('error', () => stop.abort(left))
+    try {
+      await using session = await openSession(options, stop.signal)
+      const exit = await body(session, { args: command.args, options })
+      process.exitCode = typeof exit === "number" ? exit : 0
+    } catch (error) {
+      const why = stop.signal.aborted ? stop.signal.reason : error
+      process.exitCode = why === left ? leftExit : complain(programOf(command), why)
+    }
+  }
+}
+
+/** What a shell reports of a program that SIGPIPE ended. */
+const leftExit = 141
+
+async function openSession(options: Globals, stopped: AbortSignal): Promise<Session> {
+  const { timeout, connectTimeout = 3000, json = false } = options
+  const signal = timeout === undefined ? stopped : AbortSignal.any([stopped, AbortSignal.timeout(timeout)])
+  await using stack = new AsyncDisposableStack()
+  const private_ = options.embedded ? stack.use(await (await import('./embedded.ts')).startPrivateNode(options, { signal })) : undefined
+  const to = private_?.destination ?? (await destination(options, process.env))
+  const bus = stack.use(await reach(to, connectTimeout, signal))
+  const defaults: Asking = { signal, ...(timeout !== undefined && { timeoutMs: timeout }) }
+  const owned = stack.move()
+  return {
+    bus,
+    node: to.node,
+    signal,
+    listing: { json, terminal: process.stdout.isTTY },
+    ask: (actor, node = to.node) => client(bus, { node, actor }, defaults),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+async function reach(to: Destination, timeoutMs: number, signal: AbortSignal): Promise<Bus> {
+  try {
+    return await connectNats(to.nats, { name: 'command', root: to.subjects, timeoutMs, signal })
+  } catch (error) {
+    if (isFailure(error, 'unavailable', 'deadline_exceeded') && to.root !== undefined) {
+      throw new Failure('unavailable', `reach node ${to.node}: it does not run any more on ${to.root}; ${howToStart}`, { cause: error })
+    }
+    throw error
+  }
+}
+
+const programOf = (command: Command): string => (command.parent ? programOf(command.parent) : command.name())

@@ -1,0 +1,9 @@
+import type { Command } from 'commander'
+import type { image } from '../../messages/image.ts'
+import { listImages } from '../command/images.ts'
+import { asking } from '../command/session.ts'
+
+/** `dist images`: the images that are here, by name. */
+export function images(command: Command): void {
+  command.action(asking(async ({ ask, listing }) => listImages(ask<typeof image>('image'), listing)))
+}

@@ -1,0 +1,79 @@
+import { chmod, mkdir } from 'node:fs/promises'
+import type { Threads } from '../../actors/index.ts'
+import { Failure } from '../../messages/grammar/index.ts'
+import { fromErrno } from '../../runtime/errno.ts'
+import { openLog } from '../../runtime/log.ts'
+import { startThread, type Thread } from '../../runtime/workers.ts'
+import { natsAddress } from '../command/nats-address.ts'
+import { announce } from '../command/whereabouts.ts'
+import type { Config } from './config.ts'
+import { lockRoot } from './lock.ts'
+import { type Server, startServer } from './nats/server.ts'
+import { type Placing, place, threadNames } from './place.ts'
+
+export interface UpOptions {
+  /** Aborted to stop the node. */
+  readonly signal: AbortSignal
+  /** Called once, with one line for people, when every actor answers. */
+  readonly onReady: (line: string) => void
+}
+
+/**
+ * Run a node until told to stop: its NATS server unless it joins another, its threads, its actors; everything ends newest first.
+ * Fails when something it cannot be without is lost: a thread, its server.
+ */
+export async function up(config: Config, { signal, onReady }: UpOptions): Promise<void> {
+  await using stack = new AsyncDisposableStack()
+  const { node, root } = config
+  const log = openLog({ node, thread: 'control', level: config.log })
+  await makeRoot(root)
+  stack.use(await lockRoot(root, { node }))
+  const server =
+    config.nats === undefined
+      ? stack.use(await startServer({ root, node, port: config.natsPort, path: process.env['PATH'], log }))
+      : undefined
+  const nats = server ? { url: server.url, user: server.user, password: server.password } : natsAddress(config.nats ?? '')
+  const threads = await startThreads(config, nats, stack)
+  const asking: Threads = {
+    ping: () => Promise.all(threads.map(async (one) => ({ name: one.name, milliseconds: await one.ping({ timeoutMs: 4000 }) }))),
+  }
+  stack.use(await place({ thread: 'control', config, nats }, asking))
+  const { subjects } = config
+  const url = server?.url ?? config.nats ?? ''
+  stack.use(await announce(root, { node, pid: process.pid, url, credentials: server?.credentials, subjects }))
+  onReady(`node ${node} is up: root ${root}, ${server ? `own NATS server ${url}` : `NATS ${nats.url}`}, pid ${process.pid}`)
+  const lost = await untilLost(signal, threads, server)
+  log.info({}, lost ? `stopping: ${lost.message}` : 'stopping as told')
+  if (lost) throw lost
+}
+
+async function makeRoot(root: string): Promise<void> {
+  try {
+    await mkdir(root, { recursive: true, mode: 0o700 })
+    await chmod(root, 0o700)
+  } catch (error) {
+    throw fromErrno(error, `make the root directory ${root}`)
+  }
+}
+
+/** All at once; each belongs to the stack as soon as it runs, so that one that fails to start takes the others with it. */
+async function startThreads(config: Config, nats: Placing['nats'], stack: AsyncDisposableStack): Promise<Thread[]> {
+  const names = threadNames(config).filter((name) => name !== 'control')
+  const starting = names.map(async (thread) => {
+    const placing: Placing = { thread, config, nats }
+    return stack.use(await startThread(new URL('./thread.ts', import.meta.url), placing, { name: thread, heap: 192, stopMs: 10_000 }))
+  })
+  await Promise.allSettled(starting)
+  return await Promise.all(starting)
+}
+
+/** Resolves with what was lost, or undefined when told to stop. */
+async function untilLost(signal: AbortSignal, threads: readonly Thread[], server: Server | undefined): Promise<Failure | undefined> {
+  const told = Promise.withResolvers<undefined>()
+  if (signal.aborted) told.resolve(undefined)
+  signal.addEventListener('abort', () => told.resolve(undefined))
+  const ends = threads.map(
+    async (thread) => (await thread.ended) ?? new Failure('internal', `run thread ${thread.name}: it ended by itself`),
+  )
+  return await Promise.race([told.promise, ...ends, ...(server ? [server.lost] : [])])
+}
