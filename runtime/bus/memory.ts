@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers'
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Bus, Delivery, Interest, Packet, Sending } from './bus.ts'
-import { checkSize, checkSubject } from './packet.ts'
+import { checkSize, checkSubject, nobody } from './packet.ts'
 import { Replies } from './replies.ts'
 
 /** One standing interest. */
@@ -83,7 +83,7 @@ class MemoryBus implements Bus {
       this.#check(reply, `answer ${subject}`)
       this.#later(() => replies.push(reply))
     }
-    if (this.#send(subject, packet, respond) === 0) replies.fail(new Failure('unavailable', `ask ${subject}: nobody listens`))
+    if (this.#send(subject, packet, respond) === 0) replies.fail(nobody(subject))
     return replies
   }
 

@@ -21,9 +21,10 @@ import {
   UserAuthenticationExpiredError,
 } from 'nats'
 import { type Code, Failure, type Log } from '../../messages/grammar/index.ts'
+import { given } from '../given.ts'
 import { noLog } from '../log.ts'
 import type { Bus, Delivery, Interest, Packet, Sending } from './bus.ts'
-import { checkSize, checkSubject } from './packet.ts'
+import { checkSize, checkSubject, nobody } from './packet.ts'
 import { Replies } from './replies.ts'
 
 /** A NATS system, and who we are there. */
@@ -72,7 +73,7 @@ export async function connectNats(address: NatsAddress, options: NatsOptions = {
     pingInterval: options.pingMs ?? 5_000,
   })
   try {
-    const connection = await unlessAborted(connecting, options.signal)
+    const connection = await given(options.signal, connecting)
     return new NatsBus(connection, options.root ?? 'gantry', options.log ?? noLog)
   } catch (error) {
     connecting.then((late) => late.close()).catch(() => {})
@@ -165,7 +166,7 @@ class NatsBus implements Bus {
   async flush(options: { signal?: AbortSignal } = {}): Promise<void> {
     if (!this.#connected) throw disconnected('flush')
     try {
-      await unlessAborted(this.#connection.flush(), options.signal)
+      await given(options.signal, this.#connection.flush())
     } catch (error) {
       throw this.#connected && !this.#closed ? fromNats(error, 'flush') : disconnected('flush')
     }
@@ -209,8 +210,7 @@ class NatsBus implements Bus {
     if (error) throw fromNats(error, 'listen for replies')
     const waiting = this.#waiting.get(message.subject.slice(this.#inbox.length + 1))
     if (!waiting) return
-    const nobody = message.data.length === 0 && message.headers?.code === 503
-    if (nobody) waiting.replies.fail(new Failure('unavailable', `ask ${waiting.subject}: nobody listens`))
+    if (message.data.length === 0 && message.headers?.code === 503) waiting.replies.fail(nobody(waiting.subject))
     else waiting.replies.push({ headers: fromHeaders(message.headers), payload: message.data })
   }
 
@@ -327,20 +327,6 @@ function toHeaders(plain: Readonly<Record<string, string>>): { headers?: MsgHdrs
 
 function fromHeaders(carried: MsgHdrs | undefined): Readonly<Record<string, string>> {
   return carried ? Object.fromEntries([...carried].map(([key, values]) => [key, values[0] ?? ''])) : {}
-}
-
-/** Rejects with the signal's reason once it fires; the work itself goes on unseen. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work
-  signal.throwIfAborted()
-  const aborted = Promise.withResolvers<never>()
-  const abort = () => aborted.reject(signal.reason)
-  signal.addEventListener('abort', abort)
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
 }
 
 /** The socket under a connection. The library does not hand it out. */
