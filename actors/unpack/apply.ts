@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto'
+import { Failure } from '../../messages/grammar/index.ts'
+import type { Digest } from '../../messages/words/index.ts'
+import { finishDirectories } from './attributes.ts'
+import { type Ground, openGround, type Whiteouts } from './ground.ts'
+import { inflate } from './inflate.ts'
+import { Layer } from './layer.ts'
+import { defaultLimits, type Limits } from './limits.ts'
+import { type Growth, readGrowing } from './source.ts'
+import { tarReader } from './tar/reader.ts'
+
+/** A layer, and where it goes. */
+export interface Applying {
+  /** how far its blob is on disk */
+  readonly growth: AsyncIterable<Growth>
+  /** of the whole blob */
+  readonly size: number
+  /** the directory it is applied to; nobody else may change it meanwhile */
+  readonly path: string
+  readonly whiteouts: Whiteouts
+  /** the diffId it must come to */
+  readonly expected?: Digest | undefined
+}
+
+export interface ApplyOptions {
+  readonly signal: AbortSignal
+  readonly limits?: Limits
+  /** Called after every chunk, often. */
+  readonly onProgress?: (progress: Progress) => void
+  /** Called for what could not be kept, a few times at most. */
+  readonly warn?: (what: string) => void
+}
+
+/** Compressed bytes read, bytes of files written, entries. */
+export interface Progress {
+  readonly offset: number
+  readonly written: number
+  readonly entries: number
+}
+
+/** What a layer came to. */
+export interface Outcome extends Progress {
+  readonly diffId: Digest
+  /** of the uncompressed stream */
+  readonly size: number
+  /** directories no entry described but some needed */
+  readonly implied: string[]
+}
+
+/**
+ * Apply a layer to a directory while its blob still arrives. Inflating runs ahead on the pool; everything else happens here, chunk by
+ * chunk, without waiting. On failure the directory is half written and every descriptor closed.
+ */
+export async function apply(applying: Applying, options: ApplyOptions): Promise<Outcome> {
+  const { signal, limits = defaultLimits, warn = () => {}, onProgress = () => {} } = options
+  signal.throwIfAborted()
+  using ground = openGround(applying.path, { whiteouts: applying.whiteouts, limits, warn })
+  using layer = new Layer(ground)
+  const reader = tarReader(layer, limits)
+  const hash = createHash('sha256')
+  const taken = { bytes: 0 }
+  let size = 0
+  const source = counted(readGrowing(applying.growth, { size: applying.size, signal }), taken)
+  for await (const chunk of inflate(source, { limits, taken: () => taken.bytes, signal })) {
+    signal.throwIfAborted()
+    hash.update(chunk)
+    size += chunk.length
+    reader.push(chunk)
+    onProgress({ offset: taken.bytes, written: layer.written, entries: layer.entries })
+  }
+  reader.finish()
+  const diffId = `sha256:${hash.digest('hex')}`
+  if (applying.expected !== undefined && applying.expected !== diffId)
+    throw new Failure('data_loss', `apply layer: it unpacks to ${diffId}, ${applying.expected} was said`)
+  finishDirectories(ground)
+  return { offset: taken.bytes, written: layer.written, entries: layer.entries, diffId, size, implied: impliedPaths(ground) }
+}
+
+/** As much as fits a message beside everything else. */
+const impliedBytes = 256 * 1024
+
+/**
+ * Only where they take their attributes from a layer below is it of interest which they are. When they cannot be told, the layer must be applied where
+ * it need not be known.
+ */
+function impliedPaths(ground: Ground): string[] {
+  if (ground.whiteouts !== 'overlay') return []
+  const paths: string[] = []
+  let bytes = 0
+  for (const directory of ground.implied) {
+    const latin1 = directory.path()
+    const path = Buffer.from(latin1, 'latin1').toString()
+    bytes += latin1.length
+    if (bytes > impliedBytes || Buffer.from(path).toString('latin1') !== latin1)
+      throw new Failure('failed_precondition', 'apply layer without its parent: the directories it needs from there cannot be told', {
+        details: { reason: 'parent' },
+      })
+    paths.push(path)
+  }
+  return paths.sort()
+}
+
+async function* counted(source: AsyncIterable<Buffer>, taken: { bytes: number }): AsyncGenerator<Buffer> {
+  for await (const piece of source) {
+    taken.bytes += piece.length
+    yield piece
+  }
+}

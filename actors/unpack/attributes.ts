@@ -1,0 +1,85 @@
+import { fchmod, fchmodat, fchown, fchownat, futimens, type Moment, utimensat } from '../../runtime/syscalls/index.ts'
+import type { Directory } from './directory.ts'
+import type { Ground } from './ground.ts'
+import type { Entry } from './tar/entry.ts'
+import { setXattrs, setXattrsAt } from './xattrs.ts'
+
+/**
+ * Owner, attributes, mode and times of a file whose contents are written, in the order that keeps all of them: giving a file away clears
+ * setuid and capabilities, and so does writing to it.
+ */
+export function finishFile(ground: Ground, fd: number, parent: Directory, entry: Entry): void {
+  if (mustChown(ground, parent, entry)) fchown(fd, entry.uid, entry.gid)
+  setXattrs(ground, fd, entry)
+  if (mustChmod(ground, entry.mode)) fchmod(fd, entry.mode)
+  futimens(fd, ...timesOf(entry))
+}
+
+/** The same of a device or a fifo, which is not opened. It was just made here, so it is no link that would be followed. */
+export function finishNode(ground: Ground, parent: Directory, base: string, entry: Entry): void {
+  const at = ground.tree.fd(parent)
+  if (mustChown(ground, parent, entry)) fchownat(at, ground.name(base), entry.uid, entry.gid)
+  setXattrsAt(ground, at, base, entry)
+  if (mustChmod(ground, entry.mode)) fchmodat(at, ground.name(base), entry.mode)
+  utimensat(at, ground.name(base), ...timesOf(entry))
+}
+
+/** The same of a symbolic link, which has no mode. */
+export function finishSymlink(ground: Ground, parent: Directory, base: string, entry: Entry): void {
+  const at = ground.tree.fd(parent)
+  if (mustChown(ground, parent, entry)) fchownat(at, ground.name(base), entry.uid, entry.gid)
+  setXattrsAt(ground, at, base, entry)
+  utimensat(at, ground.name(base), ...timesOf(entry))
+}
+
+/** The same of a directory, but for its times: those are set when everything in it is there. */
+export function finishDirectory(ground: Ground, directory: Directory, entry: Entry, made: boolean): void {
+  const { parent } = directory
+  const [accessed, modified] = timesOf(entry)
+  directory.times = { accessed, modified }
+  directory.setgid = (entry.mode & 0o2000) !== 0
+  const chown = ground.privileged && (!made || parent === undefined || mustChown(ground, parent, entry))
+  const chmod = !made || mustChmod(ground, entry.mode) || parent?.setgid === true
+  if (!chown && !chmod && entry.xattrs === undefined) return
+  const fd = ground.tree.fd(directory)
+  if (chown) fchown(fd, entry.uid, entry.gid)
+  setXattrs(ground, fd, entry)
+  // without privileges a directory that may not be written to could not be filled
+  if (chmod) fchmod(fd, ground.privileged ? entry.mode : entry.mode | 0o700)
+  if (!ground.privileged) directory.mode = entry.mode
+}
+
+/** Times of all directories that are described, or were there before; without privileges their modes as well. After everything else. */
+export function finishDirectories(ground: Ground): void {
+  for (const directory of ground.tree.root.all()) {
+    const times = directory.times ?? directory.found
+    if (times === undefined) continue
+    if (directory.mode !== undefined) fchmod(ground.tree.fd(directory), directory.mode)
+    if (directory.parent === undefined) futimens(directory.fd, times.accessed, times.modified)
+    else utimensat(ground.tree.fd(directory.parent), ground.name(directory.name), times.accessed, times.modified)
+  }
+}
+
+/** The mode to create with; the rest of the bits is for later. */
+export const creationMode = (entry: Entry): number => entry.mode & 0o777
+
+function mustChown(ground: Ground, parent: Directory, { uid, gid }: Entry): boolean {
+  if (!ground.privileged) return false
+  return uid !== ground.owner.uid || gid !== ground.owner.gid || parent.setgid
+}
+
+const mustChmod = (ground: Ground, mode: number): boolean =>
+  (mode & 0o7000) !== 0 || (mode & ground.umask) !== 0 || ground.inherits || !ground.fresh
+
+/** Last access and change. Times a kernel might not keep are 1970; access is not before change. */
+function timesOf({ accessed, modified }: Entry): [Moment, Moment] {
+  const changed = bounded(modified)
+  const used = accessed === undefined ? changed : bounded(accessed)
+  return [isBefore(used, changed) ? changed : used, changed]
+}
+
+const bounded = (moment: Moment): Moment => (moment.seconds < 0 || moment.seconds >= latest ? epoch : moment)
+const isBefore = (a: Moment, b: Moment): boolean => a.seconds < b.seconds || (a.seconds === b.seconds && a.nanoseconds < b.nanoseconds)
+const epoch: Moment = { seconds: 0, nanoseconds: 0 }
+/** the year 2262: nanoseconds since 1970 in 63 bits */
+const latest = 9223372036

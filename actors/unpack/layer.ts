@@ -1,0 +1,90 @@
+import { fromErrno } from '../../runtime/errno.ts'
+import { close, write } from '../../runtime/syscalls/index.ts'
+import { finishFile } from './attributes.ts'
+import type { Directory } from './directory.ts'
+import { makeDirectory, makeLink, makeNode, makeSymlink, openFile } from './entries.ts'
+import type { Ground } from './ground.ts'
+import { quoted } from './invalid.ts'
+import { placeOf } from './names.ts'
+import type { Entry } from './tar/entry.ts'
+import type { TarHandler } from './tar/reader.ts'
+import { isWhiteout, whiteOut } from './whiteouts.ts'
+
+/** Puts the entries of a layer where they belong, as they are told. Disposing it closes the file at hand. */
+export class Layer implements TarHandler, Disposable {
+  /** entries begun, and bytes of files written */
+  entries = 0
+  written = 0
+  readonly #ground: Ground
+  #file: { fd: number; parent: Directory; entry: Entry } | undefined
+
+  constructor(ground: Ground) {
+    this.#ground = ground
+  }
+
+  begin(entry: Entry): void {
+    this.entries++
+    try {
+      this.#begin(entry)
+    } catch (error) {
+      throw fromErrno(error, `apply ${quoted(entry.name)}`)
+    }
+  }
+
+  data(piece: Buffer): void {
+    if (this.#file === undefined) return
+    this.written += piece.length
+    try {
+      write(this.#file.fd, piece)
+    } catch (error) {
+      throw fromErrno(error, `write ${quoted(this.#file.entry.name)}`)
+    }
+  }
+
+  end(): void {
+    if (this.#file === undefined) return
+    const { fd, parent, entry } = this.#file
+    try {
+      finishFile(this.#ground, fd, parent, entry)
+    } catch (error) {
+      throw fromErrno(error, `apply ${quoted(entry.name)}`)
+    } finally {
+      this[Symbol.dispose]()
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#file === undefined) return
+    const { fd } = this.#file
+    this.#file = undefined
+    close(fd)
+  }
+
+  #begin(entry: Entry): void {
+    const place = placeOf(entry.name, this.#ground.limits)
+    if (place === undefined) return
+    const { base } = place
+    const parent = this.#ground.tree.make(place.directory)
+    if (isWhiteout(base)) whiteOut(this.#ground, parent, base, entry)
+    else this.#make(parent, base, entry)
+  }
+
+  #make(parent: Directory, base: string, entry: Entry): void {
+    switch (entry.kind) {
+      case 'file':
+        this.#file = { fd: openFile(this.#ground, parent, base, entry), parent, entry }
+        break
+      case 'directory':
+        makeDirectory(this.#ground, parent, base, entry)
+        break
+      case 'symlink':
+        makeSymlink(this.#ground, parent, base, entry)
+        break
+      case 'link':
+        makeLink(this.#ground, parent, base, entry)
+        break
+      default:
+        makeNode(this.#ground, parent, base, entry)
+    }
+  }
+}

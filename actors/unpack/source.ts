@@ -1,0 +1,116 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import { Failure } from '../../messages/grammar/index.ts'
+import { fromErrno } from '../../runtime/errno.ts'
+
+/** How far a blob is on disk. It grows; the last one says `complete`. */
+export interface Growth {
+  readonly path: string
+  readonly offset: number
+  readonly complete: boolean
+}
+
+/** bytes read at once: a hundred reads a second at most, and small beside the uncompressed chunks */
+const pieceSize = 256 * 1024
+
+/**
+ * The bytes of a blob as they arrive. The file is opened once, so it may be renamed meanwhile. Waits for growth and never asks for it;
+ * growth that comes while bytes are used is taken together. `size` is what the whole must come to. Fails with data_loss when it does
+ * not, unavailable when growth ends early.
+ */
+export async function* readGrowing(
+  growth: AsyncIterable<Growth>,
+  { size, signal }: { size: number; signal: AbortSignal },
+): AsyncGenerator<Buffer> {
+  using latest = follow(growth, signal)
+  let file: { path: string; fd: number } | undefined
+  let at = 0
+  try {
+    for (let known = await latest.beyond(-1); ; known = await latest.beyond(at)) {
+      file ??= open(known.path)
+      if (known.offset < at) throw new Failure('unavailable', `read ${file.path}: it began anew at ${known.offset} after ${at}`)
+      if (known.offset > size) throw new Failure('data_loss', `read ${file.path}: ${known.offset} bytes where ${size} were said`)
+      while (at < known.offset) {
+        signal.throwIfAborted()
+        const piece = read(file, at, Math.min(pieceSize, known.offset - at))
+        at += piece.length
+        yield piece
+      }
+      if (known.complete) break
+    }
+    if (at !== size) throw new Failure('data_loss', `read ${file.path}: ${at} bytes where ${size} were said`)
+  } finally {
+    if (file !== undefined) closeSync(file.fd)
+  }
+}
+
+function open(path: string): { path: string; fd: number } {
+  try {
+    return { path, fd: openSync(path, 'r') }
+  } catch (error) {
+    throw fromErrno(error, `open blob ${path}`)
+  }
+}
+
+/** In place: the bytes were just written, so they are in memory. */
+function read({ path, fd }: { path: string; fd: number }, at: number, length: number): Buffer {
+  const room = Buffer.allocUnsafeSlow(length)
+  let got: number
+  try {
+    got = readSync(fd, room, 0, length, at)
+  } catch (error) {
+    throw fromErrno(error, `read blob ${path}`)
+  }
+  if (got === 0) throw new Failure('data_loss', `read blob ${path}: it ends at ${at} and was said to go on`)
+  return room.subarray(0, got)
+}
+
+interface Latest extends Disposable {
+  /** The latest growth, as soon as it is past `offset` or complete. */
+  beyond(offset: number): Promise<Growth>
+}
+
+/** Takes growth as it comes, so that who tells it never waits for who reads. */
+function follow(growth: AsyncIterable<Growth>, signal: AbortSignal): Latest {
+  let latest: Growth | undefined
+  let over: { error: unknown } | undefined
+  let changed = Promise.withResolvers<void>()
+  const wake = (): void => {
+    changed.resolve()
+    changed = Promise.withResolvers()
+  }
+  const iterator = growth[Symbol.asyncIterator]()
+  const pump = async (): Promise<void> => {
+    try {
+      for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+        latest = next.value
+        wake()
+        if (latest.complete) break
+      }
+      over = { error: new Failure('unavailable', 'read blob: it stopped arriving before it was whole') }
+    } catch (error) {
+      over = { error }
+    }
+    wake()
+  }
+  void pump()
+  const abort = (): void => {
+    over ??= { error: signal.reason }
+    wake()
+  }
+  signal.addEventListener('abort', abort, { once: true })
+  return {
+    async beyond(offset) {
+      for (;;) {
+        signal.throwIfAborted()
+        if (latest !== undefined && (latest.complete || latest.offset > offset || latest.offset < offset)) return latest
+        if (over !== undefined) throw over.error
+        await changed.promise
+      }
+    },
+    [Symbol.dispose]() {
+      signal.removeEventListener('abort', abort)
+      // its own end is of no interest any more
+      iterator.return?.().catch(() => {})
+    },
+  }
+}
