@@ -1,0 +1,108 @@
+import type { Container, container } from '../../messages/container.ts'
+import type { content } from '../../messages/content.ts'
+import { type Client, Failure, isFailure } from '../../messages/grammar/index.ts'
+import type { Image, image } from '../../messages/image.ts'
+import type { snapshot } from '../../messages/snapshot.ts'
+import { chainIds, type Descriptor, formatReference, maxDocumentSize, parseReference } from '../../messages/words/index.ts'
+import type { z } from 'zod'
+import { type ImageConfig, parseConfig } from './config.ts'
+import { processOf } from './process.ts'
+
+export type CreateRequest = z.output<(typeof container)['create']['request']>
+
+/** Who is asked. */
+export interface Asks {
+  readonly image: Pick<Client<typeof image>, 'get'>
+  readonly content: Pick<Client<typeof content>, 'read'>
+  readonly snapshot: Pick<Client<typeof snapshot>, 'prepare' | 'stat' | 'remove'>
+}
+
+/** How it is asked. */
+export interface Asking {
+  readonly signal: AbortSignal
+  readonly trace: string
+}
+
+/** Marks an active snapshot as a container's, by its id. */
+const owner = 'gantry.container'
+
+/** ms a snapshot may take to be made. */
+const slowMs = 30_000
+
+/**
+ * Prepare what a container needs, and work out the record of it. The snapshot is there when this resolves; who cannot write the record removes it.
+ */
+export async function prepareContainer(asks: Asks, request: CreateRequest, asking: Asking): Promise<Container> {
+  const attempted = `create container ${request.id}`
+  const found = await findImage(asks, request.image, attempted, asking)
+  const config = parseConfig(await readBlob(asks, found.config, attempted, asking), found.name)
+  const process = processOf(config, request, attempted)
+  const driver = await prepareSnapshot(asks, { request, config, image: found.name }, asking)
+  return {
+    id: request.id,
+    image: found.name,
+    digest: found.manifest.digest,
+    driver,
+    key: request.id,
+    process,
+    readonly: request.readonly,
+    labels: request.labels,
+    createdAt: new Date().toISOString(),
+  }
+}
+
+async function findImage(asks: Asks, text: string, attempted: string, asking: Asking): Promise<Image> {
+  const name = formatReference(parseReference(text))
+  try {
+    return await asks.image.get({ name }, asking)
+  } catch (error) {
+    if (!isFailure(error, 'not_found')) throw error
+    throw new Failure('not_found', `${attempted}: image ${name} is not here; pull it first`, { cause: error })
+  }
+}
+
+/** A small blob, whole. Fails with failed_precondition when it says it is large. */
+async function readBlob(asks: Asks, { digest, size }: Descriptor, attempted: string, asking: Asking): Promise<Uint8Array> {
+  if (size > maxDocumentSize) throw new Failure('failed_precondition', `${attempted}: a config of ${size} bytes is more than ${maxDocumentSize}`)
+  const parts: Uint8Array[] = []
+  for (let offset = 0; offset < size; ) {
+    const { bytes } = await asks.content.read({ digest, offset }, asking)
+    if (bytes.length === 0) throw new Failure('data_loss', `${attempted}: config ${digest} ends at ${offset} of ${size} bytes`)
+    parts.push(bytes)
+    offset += bytes.length
+  }
+  return Buffer.concat(parts)
+}
+
+interface SnapshotInit {
+  readonly request: CreateRequest
+  readonly config: ImageConfig
+  readonly image: string
+}
+
+/** The driver it was made by. */
+async function prepareSnapshot(asks: Asks, { request, config, image }: SnapshotInit, asking: Asking): Promise<string> {
+  const { id, driver } = request
+  const parent = chainIds(config.diffIds).at(-1)
+  const wanted = { key: id, labels: { [owner]: id }, ...(parent && { parent }), ...(driver && { driver }) }
+  const prepare = async () => (await asks.snapshot.prepare(wanted, { ...asking, timeoutMs: slowMs })).driver
+  try {
+    return await prepare()
+  } catch (error) {
+    if (isFailure(error, 'not_found')) {
+      const where = driver ? ` with driver ${driver}` : ''
+      throw new Failure('not_found', `create container ${id}: image ${image} is not unpacked here${where}; pull it first`, { cause: error })
+    }
+    // A node that was killed between the snapshot and the record leaves the snapshot; nobody else's is touched.
+    if (isFailure(error, 'already_exists') && (await isLeftover(asks, { id, driver }, asking))) {
+      await asks.snapshot.remove({ key: id, ...(driver && { driver }) }, asking)
+      return await prepare()
+    }
+    throw error
+  }
+}
+
+async function isLeftover(asks: Asks, { id, driver }: { id: string; driver: string | undefined }, asking: Asking): Promise<boolean> {
+  const { labels, kind } = await asks.snapshot.stat({ key: id, ...(driver && { driver }) }, asking)
+  return kind === 'active' && labels[owner] === id
+}

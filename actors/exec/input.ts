@@ -1,0 +1,123 @@
+import { Socket, type SocketConstructorOpts } from 'node:net'
+import { Failure } from '../../messages/grammar/index.ts'
+import { fromErrno } from '../../runtime/errno.ts'
+import { AT_FDCWD, close, connectSeqpacket, O, openat } from '../../runtime/syscalls/index.ts'
+
+/** Bytes on their way to a container's standard input. */
+export interface Input extends Disposable {
+  /**
+   * Take bytes, all or none. Resolves when they are taken, not when they are read: up to {@link most} wait. Fails with resource_exhausted when
+   * there is no room for them in `patienceMs`, failed_precondition when the input has ended.
+   */
+  write(bytes: Uint8Array, options: { signal: AbortSignal; patienceMs: number }): Promise<void>
+  /** End the input after what is taken. */
+  end(): void
+}
+
+/** Most bytes that wait to be read, unless nothing else waits. */
+const most = 1024 * 1024
+
+/** conmon reads at most 32 KiB of a packet and drops the rest. */
+const packet = 16 * 1024
+
+/**
+ * Connect to the standard input of the container whose bundle this is, through the socket conmon listens on.
+ *
+ * conmon closes the input of a container without a terminal when this connection ends, so there is one, kept as long as the task lives. conmon also writes all
+ * output to it, and stands still when that is not read: it is read and dropped, the log has it.
+ */
+export function openInput(directory: string): Input {
+  const socket = connect(directory)
+  const queue: Uint8Array[] = []
+  let waiting = 0
+  let ending = false
+  let over: Failure | undefined
+  let pumping = false
+  let room = Promise.withResolvers<void>()
+
+  const stop = (why: string) => {
+    over ??= new Failure('failed_precondition', `write to standard input: ${why}`)
+    queue.length = 0
+    waiting = 0
+    room.resolve()
+  }
+  socket.on('data', () => {})
+  socket.on('error', () => stop('nobody reads it any more'))
+  socket.on('close', () => stop('it is closed'))
+
+  async function pump(): Promise<void> {
+    if (pumping) return
+    pumping = true
+    for (let bytes = queue.shift(); bytes !== undefined; bytes = queue.shift()) {
+      for (let at = 0; at < bytes.length && over === undefined; at += packet) await send(socket, bytes.subarray(at, at + packet))
+      waiting -= bytes.length
+      room.resolve()
+      room = Promise.withResolvers()
+    }
+    pumping = false
+    if (ending) socket.end()
+  }
+
+  return {
+    async write(bytes, { signal, patienceMs }) {
+      const patience = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)])
+      while (over === undefined && waiting > 0 && waiting + bytes.length > most) await untilAborted(room.promise, patience, signal)
+      if (over !== undefined) throw over
+      if (ending) throw new Failure('failed_precondition', 'write to standard input: it was ended before')
+      queue.push(bytes)
+      waiting += bytes.length
+      void pump()
+    },
+    end() {
+      ending = true
+      void pump()
+    },
+    [Symbol.dispose]: () => socket.destroy(),
+  }
+}
+
+/** One packet; resolves when the kernel has it, or never will. */
+const send = (socket: Socket, bytes: Uint8Array): Promise<void> => new Promise((resolve) => socket.write(bytes, () => resolve()))
+
+async function untilAborted(room: Promise<void>, patience: AbortSignal, signal: AbortSignal): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const give = () =>
+    reject(signal.aborted ? signal.reason : new Failure('resource_exhausted', 'write to standard input: the container does not read it'))
+  if (patience.aborted) give()
+  patience.addEventListener('abort', give, { once: true })
+  try {
+    await Promise.race([room, promise])
+  } finally {
+    patience.removeEventListener('abort', give)
+  }
+}
+
+/**
+ * node:net makes and takes only stream sockets, and conmon's is one of packets; but once there, the event loop reads and writes it like any other.
+ * So it is connected by system call and handed to node's own pipe, which asks no questions.
+ */
+function connect(directory: string): Socket {
+  const { Pipe, constants } = (process as unknown as Bindings).binding('pipe_wrap')
+  const handle = new Pipe(constants.SOCKET)
+  const opened = handle.open(connectInside(directory))
+  if (opened !== 0) throw new Failure('internal', `write to standard input: node refuses the socket (${opened})`)
+  return new Socket({ handle, readable: true, writable: true, allowHalfOpen: true } as unknown as SocketConstructorOpts)
+}
+
+/** A socket's path is at most 107 bytes; one through a descriptor always is. */
+function connectInside(directory: string): number {
+  try {
+    const at = openat(AT_FDCWD, directory, O.PATH | O.DIRECTORY)
+    try {
+      return connectSeqpacket(`/proc/self/fd/${at}/attach`)
+    } finally {
+      close(at)
+    }
+  } catch (error) {
+    throw fromErrno(error, `connect to the standard input of ${directory}`)
+  }
+}
+
+interface Bindings {
+  binding(name: 'pipe_wrap'): { Pipe: new (type: number) => { open(fd: number): number }; constants: { SOCKET: number } }
+}

@@ -1,0 +1,101 @@
+import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
+import type { Container } from '../../messages/container.ts'
+import type { Mount } from '../../messages/snapshot.ts'
+import type { TaskContext } from '../../machines/task.ts'
+import { isAlive } from '../../runtime/alive.ts'
+import { errnoOf, fromErrno } from '../../runtime/errno.ts'
+import { endGroup } from '../../runtime/processes.ts'
+import { readAccounts } from './accounts.ts'
+import { type Bundle, bundleOf, type Places } from './bundle.ts'
+import { endMonitors, type Monitored, startMonitor } from './monitor.ts'
+import { command, type Oci } from './oci.ts'
+import { runtimeSpec } from './spec.ts'
+import { resolveUser } from './user.ts'
+
+/** What a container is made of and by. */
+export interface MakeInit {
+  readonly container: Container
+  readonly mounts: readonly Mount[]
+  readonly stdin: boolean
+  readonly conmon: string
+  /** the name of its cgroup; undefined without cgroups */
+  readonly cgroup: string | undefined
+}
+
+/** Mounting, as `runtime/mounts.ts` does it. */
+export interface Mounting {
+  mountAll(mounts: readonly Mount[], target: string): void | Promise<void>
+  unmountAll(target: string): void | Promise<void>
+}
+
+/** Make a container, up to where it waits to be started. What it leaves when it fails is for {@link unmake}. */
+export async function make(
+  components: { readonly places: Places; readonly oci: Oci; readonly mounting: Mounting },
+  init: MakeInit,
+  options: { signal: AbortSignal },
+): Promise<Monitored> {
+  const { places, oci, mounting } = components
+  const { container } = init
+  const { id, process } = container
+  const bundle = bundleOf(places, id)
+  const attempted = `create task ${id}`
+  try {
+    await mkdir(places.bundles, { recursive: true, mode: 0o700 })
+    await mkdir(places.runtime, { recursive: true, mode: 0o700 })
+    await rm(bundle.exit, { force: true })
+    await mkdir(bundle.rootfs, { recursive: true, mode: 0o700 })
+    options.signal.throwIfAborted()
+    await mounting.mountAll(init.mounts, bundle.rootfs)
+    const user = resolveUser(process.user, await readAccounts(bundle.rootfs))
+    const files = await hostFiles(bundle, id)
+    const spec = runtimeSpec({ id, process, user, readonly: container.readonly, cgroup: init.cgroup, files, architecture: globalThis.process.arch })
+    await writeFile(bundle.config, JSON.stringify(spec), { mode: 0o600 })
+  } catch (error) {
+    options.signal.throwIfAborted()
+    throw fromErrno(error, attempted)
+  }
+  const monitor = { id, bundle, exits: places.exits, terminal: process.terminal, stdin: init.stdin, args: process.args }
+  return await startMonitor({ conmon: init.conmon, oci }, monitor, options)
+}
+
+/**
+ * Take away whatever there is of a container: its processes, its mount, its files. Safe to repeat, and for one half made. Nothing below a mount
+ * that cannot be taken away is touched: it is the snapshot's.
+ */
+export async function unmake(components: { readonly places: Places; readonly oci: Oci; readonly mounting: Mounting }, task: TaskContext): Promise<void> {
+  const { places, oci, mounting } = components
+  const bundle = bundleOf(places, task.id)
+  // A conmon that is still creating goes first, or it would make anew what is taken away.
+  if (task.monitor === undefined) await endMonitors(bundle)
+  await command(oci, 'delete', { id: task.id, options: ['--force'] }).catch(ifThere)
+  if (task.monitor !== undefined && (await isAlive(task.monitor))) endGroup(task.monitor.pid)
+  try {
+    await mounting.unmountAll(bundle.rootfs)
+    await rmdir(bundle.rootfs).catch(ifPresent)
+    await rm(bundle.directory, { recursive: true, force: true })
+    await rm(bundle.exit, { force: true })
+  } catch (error) {
+    throw fromErrno(error, `remove task ${task.id}`)
+  }
+}
+
+/** Files of this machine that a program expects to find, by their place inside. */
+async function hostFiles(bundle: Bundle, id: string): Promise<Record<string, string>> {
+  const hosts = await readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1 localhost\n::1 localhost\n')
+  await writeFile(bundle.hosts, `${hosts.trimEnd()}\n127.0.0.1 ${id}\n`, { mode: 0o644 })
+  const resolver = await readFile('/etc/resolv.conf').then(
+    () => ({ '/etc/resolv.conf': '/etc/resolv.conf' }),
+    () => ({}),
+  )
+  return { '/etc/hosts': bundle.hosts, ...resolver }
+}
+
+/** That the runtime knows nothing of it is what was wanted. */
+function ifThere(error: unknown): void {
+  if (error instanceof Error && 'code' in error && error.code === 'not_found') return
+  throw error
+}
+
+function ifPresent(error: unknown): void {
+  if (errnoOf(error) !== 'ENOENT') throw error
+}
