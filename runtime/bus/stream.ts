@@ -77,10 +77,10 @@ export async function* recall(bus: Bus, recalling: Recalling = {}): AsyncGenerat
   const manager = await managerOf(bus)
   if (!connection || !manager || !(await keptSubjects(manager, name)))
     throw new Failure('unimplemented', `recall events: this NATS system keeps none in ${name}`)
-  const consumer = await jetstream(connection).consumers.get(name, {
-    filter_subjects: eventSubject(bus.root, recalling.node ?? '*', recalling.actor ?? '*', recalling.fact ?? '*'),
-    ...(since ? { deliver_policy: DeliverPolicy.StartTime, opt_start_time: since.toISOString() } : { deliver_policy: DeliverPolicy.All }),
-  })
+  const from = since
+    ? { deliver_policy: DeliverPolicy.StartTime, opt_start_time: since.toISOString() }
+    : { deliver_policy: DeliverPolicy.All }
+  const consumer = await jetstream(connection).consumers.get(name, from)
   const { num_pending: pending } = await consumer.info()
   if (pending === 0 && !follow) return
   const messages = await consumer.consume({ max_messages: 256 })
@@ -88,7 +88,8 @@ export async function* recall(bus: Bus, recalling: Recalling = {}): AsyncGenerat
   signal?.addEventListener('abort', stop)
   try {
     for await (const message of messages) {
-      yield openEnvelope({ headers: {}, payload: message.data })
+      const event = openEnvelope({ headers: {}, payload: message.data })
+      if (isWanted(event, recalling)) yield event
       signal?.throwIfAborted()
       if (!follow && message.info.pending === 0) return
     }
@@ -97,6 +98,12 @@ export async function* recall(bus: Bus, recalling: Recalling = {}): AsyncGenerat
     signal?.removeEventListener('abort', stop)
     await messages.close()
   }
+}
+
+/** Chosen here: a filter of server 2.9 must lie within one subject of the stream. */
+function isWanted({ source, type }: Envelope, { node, actor, fact }: Hearing): boolean {
+  const [its, what] = type.split('.')
+  return (node ?? source) === source && (actor ?? its) === its && (fact ?? what) === what
 }
 
 /** `GANTRY_EVENTS` for the root `gantry`. */
