@@ -17,46 +17,47 @@ export interface CarryComponents<M extends AnyStateMachine> {
  */
 export type Carry<M extends AnyStateMachine> = {
   (id: string, options: { readonly leftover: true }): Promise<Stored<M> | undefined>
-  (id: string, options: { readonly signal: AbortSignal | undefined }): Promise<Stored<M>>
+  (id: string, options: { readonly signal: AbortSignal | undefined; readonly from: Entry<M> }): Promise<Stored<M>>
 }
 
 export function carrying<M extends AnyStateMachine>(components: CarryComponents<M>, init: RecordsInit<M>): Carry<M> {
   const { kept, log, closing } = components
 
-  async function carry(id: string, options: { leftover?: true; signal?: AbortSignal | undefined }): Promise<Stored<M> | undefined> {
+  async function carry(
+    id: string,
+    options: { leftover?: true; signal?: AbortSignal | undefined; from?: Entry<M> },
+  ): Promise<Stored<M> | undefined> {
     if (options.leftover) await takeOver(id)
     const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing
-    let last = kept.entry(id)
+    let entry = options.from ?? kept.entry(id)
     let failure: Failure | undefined
-    for (let entry = last; entry; entry = kept.entry(id)) {
-      last = entry
-      if (entry.pending.length === 0) break
-      const why = await carryOne(id, entry, failure ? closing : signal)
+    while (entry && entry.pending.length > 0) {
+      const { why, now }: Carried<M> = await carryOne(id, entry, failure ? closing : signal)
       if (why && failure) log.error({ error: why, id }, `carry out what ${init.table} does about a failure`)
       failure ??= why
       // An effect kept for later, because its record is at its end or the records are closing, is not tried again now.
-      if (why && sameHead(entry, kept.entry(id))) break
+      const kept = why && sameHead(entry, now)
+      entry = now
+      if (kept) break
     }
-    if (last && last.pending.length === 0 && kept.isFinal(last)) await kept.bury(id)
     if (failure) throw failure
-    return last && { id, value: last.value, context: last.context }
+    return entry && { id, value: entry.value, context: entry.context }
   }
 
   /** Carry out the first pending effect, and write that it is done, or could not be: then answers why. */
-  async function carryOne(id: string, entry: Entry<M>, signal: AbortSignal): Promise<Failure | undefined> {
+  async function carryOne(id: string, entry: Entry<M>, signal: AbortSignal): Promise<Carried<M>> {
     const [pending] = entry.pending
     const effect = pending && init.effects[pending.type]
     try {
       if (!effect) throw new Failure('internal', `carry out ${pending?.type} of ${init.table} ${id}: nobody knows how`)
       signal.throwIfAborted()
       const answer = await effect({ id, value: entry.value, context: entry.context }, pending.params, { signal, trace: pending.trace })
-      await kept.done(id, answer)
-      return undefined
+      return { now: await kept.done(id, answer) }
     } catch (error) {
-      const failure = Failure.from(error)
-      if (closing.aborted) await kept.release(id)
-      else await kept.failed(id, failure.toJSON())
-      return failure
+      const why = Failure.from(error)
+      if (!closing.aborted) return { why, now: await kept.failed(id, why.toJSON()) }
+      await kept.release(id)
+      return { why, now: entry }
     }
   }
 
@@ -75,9 +76,12 @@ export function carrying<M extends AnyStateMachine>(components: CarryComponents<
   return carry as Carry<M>
 }
 
+/** How one effect went, and the record after it. */
+interface Carried<M extends AnyStateMachine> {
+  readonly why?: Failure
+  readonly now: Entry<M>
+}
+
 /** Whether nothing was done to what is pending. */
-const sameHead = <M extends AnyStateMachine>(before: Entry<M>, now: Entry<M> | undefined): boolean =>
-  now !== undefined &&
-  now.value === before.value &&
-  now.pending.length === before.pending.length &&
-  now.pending[0]?.type === before.pending[0]?.type
+const sameHead = <M extends AnyStateMachine>(before: Entry<M>, now: Entry<M>): boolean =>
+  now.value === before.value && now.pending.length === before.pending.length && now.pending[0]?.type === before.pending[0]?.type

@@ -16,7 +16,7 @@ import type { Tables } from '../tables.ts'
 import { carrying } from './carry.ts'
 import { demandNamed } from './named.ts'
 import type { Outbox } from './outbox.ts'
-import { store } from './store.ts'
+import { type Entry, store } from './store.ts'
 import { turns } from './turns.ts'
 
 /** One record as stored. */
@@ -118,13 +118,12 @@ export function records<M extends AnyStateMachine>(
   const carry = carrying({ kept, log: components.log, closing: closing.signal }, init)
 
   /** One change in its turn: first what an earlier one left, then the change, then its effects. */
-  const change = (id: string, options: Change<M>, write: () => Promise<unknown>) =>
+  const change = (id: string, options: Change<M>, write: () => Promise<Entry<M>>) =>
     queue.take(id, options.signal, async () => {
       closing.signal.throwIfAborted()
       await carry(id, { leftover: true })
       options.signal?.throwIfAborted()
-      await write()
-      return await carry(id, { signal: options.signal })
+      return await carry(id, { signal: options.signal, from: await write() })
     })
 
   return {

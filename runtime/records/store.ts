@@ -21,26 +21,26 @@ export interface Entry<M extends AnyStateMachine> {
   readonly holder?: Living | undefined
 }
 
-/** Every write of a record, each one transaction: state, effects to come, facts. */
+/**
+ * Every write of a record, each one transaction: state, effects to come, facts. It answers the entry as it is then. One at its end, with nothing still to
+ * be done, is taken out in that same transaction.
+ */
 export interface Store<M extends AnyStateMachine> {
-  create(id: string, input: InputFrom<M>, change: Change<M>): Promise<void>
-  send(id: string, event: EventFromLogic<M>, change: Change<M>): Promise<void>
+  create(id: string, input: InputFrom<M>, change: Change<M>): Promise<Entry<M>>
+  send(id: string, event: EventFromLogic<M>, change: Change<M>): Promise<Entry<M>>
   /** The first pending effect is done, and answered with this. */
-  done(id: string, answer: EventFromLogic<M> | undefined): Promise<void>
+  done(id: string, answer: EventFromLogic<M> | undefined): Promise<Entry<M>>
   /** The first pending effect cannot be done: tell the machine, or drop what was to come. */
-  failed(id: string, why: FailureData): Promise<void>
+  failed(id: string, why: FailureData): Promise<Entry<M>>
   /** Take over what `from` left undone; fails with unavailable when somebody else already did. */
   claim(id: string, from: Living | undefined): Promise<void>
   /** Nobody is at it any more. */
   release(id: string): Promise<void>
-  /** Take out a record at its end. */
-  bury(id: string): Promise<void>
   entry(id: string): Entry<M> | undefined
-  isFinal(entry: Entry<M>): boolean
   get(id: string): Stored<M> | undefined
   list(options?: { after?: string | undefined; prefix?: string | undefined; limit?: number | undefined }): Stored<M>[]
   can(id: string, event: EventFromLogic<M>): boolean
-  /** Ids of records with effects to come, or at their end. */
+  /** Ids of records with effects to come. */
   unfinished(): string[]
 }
 
@@ -53,8 +53,19 @@ export function store<M extends AnyStateMachine>(
   const table = tables.table<Entry<M>>(init.table)
   const me = thisProcess()
 
+  const keep = (id: string, entry: Entry<M>): Entry<M> => {
+    if (entry.pending.length === 0 && isFinal(machine, entry)) table.remove(id)
+    else table.put(id, entry)
+    return entry
+  }
   /** Write a step: the facts it announces into the outbox, the rest behind what is still pending. */
-  const write = (id: string, step: Step<M>, before: readonly Pending[], holder: Living, trace: string | undefined): Stored<M> => {
+  const write = (
+    id: string,
+    step: Step<M>,
+    before: readonly Pending[],
+    made: { holder: Living; trace?: string | undefined; also?: Change<M>['also'] },
+  ) => {
+    const { holder, trace } = made
     const record = { id, value: step.value, context: step.context }
     const pending = [...before]
     for (const action of step.actions) {
@@ -62,9 +73,10 @@ export function store<M extends AnyStateMachine>(
       if (told) outbox.put({ actor: init.actor, trace, fact: told.fact, data: told.data, entity: told.entity ?? id })
       else pending.push(trace === undefined ? action : { ...action, trace })
     }
-    table.put(id, { value: step.value, context: step.context, pending, ...(pending.length > 0 && { holder }) })
+    const entry = keep(id, { value: step.value, context: step.context, pending, ...(pending.length > 0 && { holder }) })
     init.also?.(tables, record)
-    return record
+    made.also?.(tables, record)
+    return entry
   }
   const kept = (id: string): Entry<M> => {
     const entry = table.get(id)
@@ -79,46 +91,43 @@ export function store<M extends AnyStateMachine>(
   return {
     async create(id, input, change) {
       const holder = await me
-      await tables.transaction(() => {
+      return await tables.transaction(() => {
         if (table.get(id)) throw new Failure('already_exists', `create ${init.table} ${id}: it exists`)
-        const record = write(id, begin(machine, input), [], holder, change.trace)
-        change.also?.(tables, record)
+        return write(id, begin(machine, input), [], { holder, trace: change.trace, also: change.also })
       })
     },
     async send(id, event, change) {
       const holder = await me
-      await tables.transaction(() => {
+      return await tables.transaction(() => {
         const entry = kept(id)
         demandIdle(id, entry)
         const step = advance(machine, entry, event)
         if (!step) throw new Failure('failed_precondition', `${event.type} ${init.table} ${id}: it is ${entry.value}`)
-        const record = write(id, step, [], holder, change.trace)
-        change.also?.(tables, record)
+        return write(id, step, [], { holder, trace: change.trace, also: change.also })
       })
     },
     async done(id, answer) {
       const holder = await me
-      await tables.transaction(() => {
+      return await tables.transaction(() => {
         const entry = kept(id)
         const [effect, ...pending] = entry.pending
-        if (!answer) return table.put(id, { ...entry, pending, holder: pending.length > 0 ? holder : undefined })
+        if (!answer) return keep(id, { ...entry, pending, holder: pending.length > 0 ? holder : undefined })
         const step = advance(machine, entry, answer)
         if (!step)
           throw new Failure(
             'internal',
             `${effect?.type} ${init.table} ${id}: it answered ${answer.type}, which cannot be taken when ${entry.value}`,
           )
-        write(id, step, pending, holder, effect?.trace)
+        return write(id, step, pending, { holder, trace: effect?.trace })
       })
     },
     async failed(id, why) {
       const holder = await me
-      await tables.transaction(() => {
+      return await tables.transaction(() => {
         const entry = kept(id)
         const step = advance(machine, entry, { type: 'failed', why } as unknown as EventFromLogic<M>)
-        if (step) write(id, step, [], holder, entry.pending[0]?.trace)
-        else if (isFinal(machine, entry)) table.put(id, { ...entry, holder: undefined })
-        else table.put(id, { ...entry, pending: [], holder: undefined })
+        if (step) return write(id, step, [], { holder, trace: entry.pending[0]?.trace })
+        return keep(id, { ...entry, pending: isFinal(machine, entry) ? entry.pending : [], holder: undefined })
       })
     },
     async claim(id, from) {
@@ -134,9 +143,7 @@ export function store<M extends AnyStateMachine>(
         const entry = table.get(id)
         if (entry) table.put(id, { ...entry, holder: undefined })
       }),
-    bury: (id) => tables.transaction(() => void table.remove(id)),
     entry: (id) => table.get(id),
-    isFinal: (entry) => isFinal(machine, entry),
     get(id) {
       const entry = table.get(id)
       return entry && { id, value: entry.value, context: entry.context }
@@ -146,8 +153,7 @@ export function store<M extends AnyStateMachine>(
       const entry = table.get(id)
       return entry !== undefined && canTake(machine, entry, event)
     },
-    unfinished: () =>
-      Array.from(table.range()).flatMap(({ key, value }) => (value.pending.length > 0 || isFinal(machine, value) ? [key] : [])),
+    unfinished: () => Array.from(table.range()).flatMap(({ key, value }) => (value.pending.length > 0 ? [key] : [])),
   }
 }
 
