@@ -1,0 +1,57 @@
+import type { content } from '../../messages/content.ts'
+import type { Context, Handlers } from '../../messages/grammar/index.ts'
+import type { ingest } from '../../messages/ingest.ts'
+import { type Applied, unpack } from '../../messages/unpack.ts'
+import { client } from '../../runtime/bus/client.ts'
+import { serve } from '../../runtime/bus/serve.ts'
+import { tell } from '../../runtime/bus/tell.ts'
+import type { Home } from '../../runtime/home.ts'
+import { apply, type Progress } from './apply.ts'
+import { type GrowthComponents, growthOf } from './growth.ts'
+import { withProgress } from './progress.ts'
+import { openTarget } from './target.ts'
+
+type Request = Parameters<Handlers<typeof unpack>['apply']>[0]
+
+/** ms between two reports of one layer */
+const paceMs = 100
+
+/** One of the threads that apply layers, under the name `actor`; the dispatcher asks it. */
+export function startUnpackWorker(home: Home, { actor }: { actor: string }): Promise<AsyncDisposable> {
+  const { bus, node, log } = home
+  const growth: GrowthComponents = {
+    ingest: client<typeof ingest>(bus, { node, actor: 'ingest' }),
+    content: client<typeof content>(bus, { node, actor: 'content' }),
+  }
+  return serve(bus, {
+    node,
+    actor,
+    protocol: unpack,
+    only: 'node',
+    log,
+    handlers: { apply: (request, context) => applyOne(home, growth, request, context) },
+  })
+}
+
+async function* applyOne(home: Home, growth: GrowthComponents, request: Request, context: Context): AsyncGenerator<Applied | Progress> {
+  const { descriptor, target, expected } = request
+  const { signal, trace, log } = context
+  const { digest, size } = descriptor
+  const warn = (what: string): void => log.warn({ digest }, what)
+  await using opened = await openTarget(home.root, target, { signal })
+  const { path, whiteouts } = opened
+  const work = (onProgress: (progress: Progress) => void, given: AbortSignal): Promise<Applied> =>
+    apply(
+      { growth: growthOf(growth, digest, { signal: given, trace }), size, path, whiteouts, expected },
+      { signal: given, warn, onProgress },
+    )
+  for await (const item of withProgress(work, { everyMs: paceMs, signal })) {
+    const about = request.label ?? digest
+    if ('diffId' in item) await tellApplied(home, digest, item, trace)
+    else tell(home.bus, { node: home.node, actor: 'unpack', fact: 'progressed', entity: about, trace, data: { digest, ...item } })
+    yield item
+  }
+}
+
+const tellApplied = ({ tables, outbox }: Home, digest: string, { diffId, size, entries }: Applied, trace: string): Promise<void> =>
+  tables.transaction(() => outbox.put({ actor: 'unpack', fact: 'applied', entity: digest, trace, data: { digest, diffId, size, entries } }))
