@@ -98,6 +98,8 @@ async function bring(way: Way, watch: (item: { offset: number }) => void): Promi
   try {
     told.reached(file.offset)
     await download(way, told.reached)
+  } catch (error) {
+    throw untold ?? error
   } finally {
     await told.settle()
   }

@@ -1,4 +1,5 @@
 import { Failure } from '../../messages/grammar/index.ts'
+import { shared } from '../../runtime/shared.ts'
 import { redacted } from './addresses.ts'
 import { refusal } from './answers.ts'
 import type { Challenge } from './challenge.ts'
@@ -38,10 +39,8 @@ export interface Obtaining {
 /** Most bytes of a token server's answer. */
 const maxAnswer = 256 * 1024
 
-/** One piece of work at a time by key; who asks meanwhile gets the same result. It is given up when all who wait have given up. */
-export type Share = <T>(key: string, work: (signal: AbortSignal) => Promise<T>, options: { signal: AbortSignal }) => Promise<T>
-
-export function openTokens({ transport, share, now }: { transport: Transport; share: Share; now: () => number }): Tokens {
+export function openTokens({ transport, now }: { transport: Transport; now: () => number }): Tokens {
+  const asking = shared<string, Token>()
   const tokens = new Map<string, Token>()
   const keyOf = ({ origin, scope }: Purpose) => `${origin} ${scope}`
 
@@ -56,7 +55,7 @@ export function openTokens({ transport, share, now }: { transport: Transport; sh
       const another = held(purpose)
       if (another !== undefined && another !== refused) return another
       const url = tokenUrl(purpose, challenges, attempted)
-      const token = await share(
+      const token = await asking.run(
         keyOf(purpose),
         async (signal) => {
           const token = await ask(transport, url, { attempted, signal, now: now() })
