@@ -31,20 +31,23 @@ const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', di
 
 /** Names of images. A name is recorded only once everything it names is here. */
 export const image = {
-  put: call('Record what a name names, replacing what it named. Every part said to be present is looked up first.', {
-    request: Image.omit({ createdAt: true, updatedAt: true, size: true }),
-    reply: Image,
-    failures: ['failed_precondition'],
-    example: {
-      name,
-      target: descriptor,
-      manifest: descriptor,
-      config: descriptor,
-      platform: { os: 'linux', architecture: 'amd64' },
-      parts: [],
-      labels: {},
+  put: call(
+    'Record what a name names, replacing what it named; labels it has stay unless set anew. Everything said to be present is looked up first.',
+    {
+      request: Image.omit({ createdAt: true, updatedAt: true, size: true }),
+      reply: Image,
+      failures: ['failed_precondition'],
+      example: {
+        name,
+        target: descriptor,
+        manifest: descriptor,
+        config: descriptor,
+        platform: { os: 'linux', architecture: 'amd64' },
+        parts: [],
+        labels: {},
+      },
     },
-  }),
+  ),
   get: call('What a name names here.', { request: z.object({ name: Name }), reply: Image, failures: ['not_found'], example: { name } }),
   list: call('Every image, by name; from one on, at most two hundred at a time.', {
     request: z.object({ after: Name.optional() }),

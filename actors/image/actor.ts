@@ -1,0 +1,38 @@
+import type { content } from '../../messages/content.ts'
+import { image } from '../../messages/image.ts'
+import { client } from '../../runtime/bus/client.ts'
+import { serve } from '../../runtime/bus/serve.ts'
+import type { Home } from '../../runtime/home.ts'
+import { openImages } from './images.ts'
+
+/** Serve `image` on this node. */
+export async function startImage(home: Home): Promise<AsyncDisposable> {
+  const { node, bus, tables, outbox, log } = home
+  const blobs = client<typeof content>(bus, { node, actor: 'content' })
+  const images = openImages({
+    tables,
+    outbox,
+    now: () => new Date().toISOString(),
+    sizeOf: async ({ digest }, { signal }) => (await blobs.info({ digest }, { signal })).size,
+  })
+  return await serve(bus, {
+    node,
+    actor: 'image',
+    protocol: image,
+    log,
+    handlers: {
+      put: (request, context) => images.put(request, context),
+      get: ({ name }) => images.get(name),
+      list: ({ after }) => images.list(after),
+      label: ({ name, labels }, context) => images.label(name, labels, context),
+      async remove({ name }, context) {
+        await images.remove(name, context)
+        return {}
+      },
+      async check({ name }, context) {
+        const missing = await images.missing(name, context)
+        return { complete: missing.length === 0, missing }
+      },
+    },
+  })
+}
