@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const bin = (name: string) => join(import.meta.dirname, '..', 'bin', name)
+
+/** A node of the demo's own. */
+export interface DemoNode extends AsyncDisposable {
+  readonly root: string
+  /** what it said when it was up */
+  readonly line: string
+}
+
+/** Start `gantry up` on a root of its own; resolves once it is up. */
+export async function gantryNode(root: string): Promise<DemoNode> {
+  const child = spawn(bin('gantry'), ['up', '--root', root, '--node', 'demo'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'exit')
+  const first = once(createInterface(child.stdout), 'line')
+  const [line] = (await Promise.race([first, ended.then(() => Promise.reject(new Error('the node did not come up')))])) as [string]
+  return {
+    root,
+    line,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
+
+/** Run a command on the node, its output ours; answers its exit code, which must be 0 unless it may fail. */
+export async function gantry(
+  command: 'gantry' | 'dist' | 'ctr',
+  args: readonly string[],
+  { root }: DemoNode,
+  { mayFail = false }: { mayFail?: boolean } = {},
+): Promise<number> {
+  const child = spawn(bin(command), args, { stdio: 'inherit', env: { ...process.env, GANTRY_ROOT: root } })
+  const [code] = (await once(child, 'exit')) as [number | null]
+  if (code !== 0 && !mayFail) throw new Error(`${command} ${args.join(' ')}: exit code ${code}`)
+  return code ?? 1
+}
