@@ -40,6 +40,8 @@ export interface Tables extends AsyncDisposable {
   afterCommit(work: () => void): void
   /** Resolves once everything committed so far is on disk. */
   flushed(): Promise<void>
+  /** Waits for the transactions asked for. */
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 /** Open, or make, the tables of a directory. The directory is this node's own (0700). */
@@ -54,16 +56,22 @@ export async function openTables(directory: string): Promise<Tables> {
     mapSize: mapBytes,
     maxReaders: 512,
   })
-  const state: Access = { writing: false, after: [], fresh: false, closed: false }
+  const state: Access = { writing: false, after: [], underWay: new Set(), fresh: false, closed: false }
   return {
     table: (name) => openTable(tree, name, state),
     async transaction(work) {
       if (state.writing) throw new Failure('internal', 'run a transaction: inside another one')
       demandOpen(state)
       const after: (() => void)[] = []
-      const result = await tree.childTransaction(() => exclusively(state, after, work))
-      for (const then of after) then()
-      return result
+      const written = tree.childTransaction(() => exclusively(state, after, work))
+      state.underWay.add(written)
+      try {
+        const result = await written
+        for (const then of after) then()
+        return result
+      } finally {
+        state.underWay.delete(written)
+      }
     },
     afterCommit(work) {
       if (!state.writing) throw new Failure('internal', 'wait for a commit: not inside a transaction')
@@ -73,6 +81,8 @@ export async function openTables(directory: string): Promise<Tables> {
     async [Symbol.asyncDispose]() {
       if (state.closed) return
       state.closed = true
+      // lmdb waits for what it has begun to write, not for what has yet to write.
+      await Promise.allSettled(state.underWay)
       await tree.close()
     },
   }
@@ -86,6 +96,7 @@ const pageEntries = 256
 interface Access {
   writing: boolean
   after: (() => void)[]
+  readonly underWay: Set<Promise<unknown>>
   fresh: boolean
   closed: boolean
 }
