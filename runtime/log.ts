@@ -41,8 +41,3 @@ export function withFields(log: Log, fields: object): Log {
     error: (more, message) => log.error({ ...fields, ...more }, message),
   }
 }
-
-const nothing = (): void => {}
-
-/** A log that keeps nothing, for tests and for commands that say what is wrong themselves. */
-export const noLog: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing }

@@ -8,17 +8,33 @@ export interface NodeParts {
   readonly threads: { ping(): Promise<{ name: string; milliseconds: number }[]> }
 }
 
-/** The node itself on the bus: who it is, whether it is well. */
+/** ms a node that stops waits for its last fact to be told; it is told at its next start otherwise */
+const farewellMs = 2000
+
+/** The node itself on the bus: who it is, whether it is well. Its being up and being down are facts of its start and its end. */
 export async function startNode(home: Home, { threads }: NodeParts): Promise<AsyncDisposable> {
+  const { bus, log, outbox, tables } = home
   const describing = await describe(home)
-  return await serve(home.bus, {
-    node: home.node,
-    actor: 'node',
-    protocol: node,
-    log: home.log,
-    handlers: {
-      info: () => describing(),
-      health: async () => ({ threads: await threads.ping() }),
-    },
+  const told = (fact: string, data: Readonly<Record<string, unknown>>) =>
+    tables.transaction(() => outbox.put({ actor: 'node', fact, entity: home.node, data: { node: home.node, ...data } }))
+  await using stack = new AsyncDisposableStack()
+  stack.use(
+    await serve(bus, {
+      node: home.node,
+      actor: 'node',
+      protocol: node,
+      log,
+      handlers: {
+        info: () => describing(),
+        health: async () => ({ threads: await threads.ping() }),
+      },
+    }),
+  )
+  const { version } = describing()
+  await told('up', { version })
+  stack.defer(async () => {
+    await told('down', {})
+    await outbox.empty({ signal: AbortSignal.timeout(farewellMs) }).catch(() => {})
   })
+  return stack.move()
 }

@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
 import { type Asking, type Client, Failure, isFailure, type Protocol } from '../../messages/grammar/index.ts'
+import type { node as nodeProtocol } from '../../messages/node.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
-import { client } from '../../runtime/bus/client.ts'
-import { connectNats } from '../../runtime/bus/nats.ts'
 import { complain } from './complain.ts'
 import { type Destination, destination, howToStart } from './destination.ts'
 import type { Globals } from './globals.ts'
@@ -45,13 +44,25 @@ export function asking<Options = object>(
     process.stdout.on('error', () => stop.abort(left))
     try {
       await using session = await openSession(options, stop.signal)
-      const exit = await body(session, { args: command.args, options })
-      process.exitCode = typeof exit === "number" ? exit : 0
+      const exit = await body(session, { args: command.args, options }).catch((error: unknown) => explained(error, session))
+      process.exitCode = typeof exit === 'number' ? exit : 0
     } catch (error) {
       const why = stop.signal.aborted ? stop.signal.reason : error
       process.exitCode = why === left ? leftExit : complain(programOf(command), why)
     }
   }
+}
+
+/** When nobody answers, the reason may be that the whole node is away: then that is what is said. */
+async function explained(error: unknown, { ask, node, signal }: Session): Promise<never> {
+  if (!isFailure(error, 'unavailable') || signal.aborted) throw error
+  await ask<typeof nodeProtocol>('node')
+    .info({}, { timeoutMs: 1000 })
+    .catch((silence: unknown) => {
+      if (isFailure(silence, 'unavailable'))
+        throw new Failure('unavailable', `reach node ${node}: nobody answers for it; ${howToStart}`, { cause: error })
+    })
+  throw error
 }
 
 /** What a shell reports of a program that SIGPIPE ended. */
@@ -63,7 +74,9 @@ async function openSession(options: Globals, stopped: AbortSignal): Promise<Sess
   await using stack = new AsyncDisposableStack()
   const private_ = options.embedded ? stack.use(await (await import('./embedded.ts')).startPrivateNode(options, { signal })) : undefined
   const to = private_?.destination ?? (await destination(options, process.env))
-  const bus = stack.use(await reach(to, connectTimeout, signal))
+  const { client, connectNats } = await library()
+  const connecting = connectNats(to.nats, { name: 'command', root: to.subjects, timeoutMs: connectTimeout, signal })
+  const bus = stack.use(await connecting.catch((error: unknown) => unreachable(error, to)))
   const defaults: Asking = { signal, ...(timeout !== undefined && { timeoutMs: timeout }) }
   const owned = stack.move()
   return {
@@ -76,15 +89,17 @@ async function openSession(options: Globals, stopped: AbortSignal): Promise<Sess
   }
 }
 
-async function reach(to: Destination, timeoutMs: number, signal: AbortSignal): Promise<Bus> {
-  try {
-    return await connectNats(to.nats, { name: 'command', root: to.subjects, timeoutMs, signal })
-  } catch (error) {
-    if (isFailure(error, 'unavailable', 'deadline_exceeded') && to.root !== undefined) {
-      throw new Failure('unavailable', `reach node ${to.node}: it does not run any more on ${to.root}; ${howToStart}`, { cause: error })
-    }
-    throw error
-  }
+/** A command reads a few messages: loading the native decoder would cost more than it saves. */
+async function library() {
+  process.env['MSGPACKR_NATIVE_ACCELERATION_DISABLED'] = 'true'
+  const [{ client }, { connectNats }] = await Promise.all([import('../../runtime/bus/client.ts'), import('../../runtime/bus/nats.ts')])
+  return { client, connectNats }
+}
+
+/** A node that was killed leaves its address behind. */
+function unreachable(error: unknown, { node, root }: Destination): never {
+  if (root === undefined || !isFailure(error, 'unavailable', 'deadline_exceeded')) throw error
+  throw new Failure('unavailable', `reach node ${node}: it does not run any more on ${root}; ${howToStart}`, { cause: error })
 }
 
 const programOf = (command: Command): string => (command.parent ? programOf(command.parent) : command.name())

@@ -1,6 +1,8 @@
 import { chmod, mkdir } from 'node:fs/promises'
 import type { Threads } from '../../actors/index.ts'
-import { Failure } from '../../messages/grammar/index.ts'
+import { Failure, type Log } from '../../messages/grammar/index.ts'
+import { protocols } from '../../messages/index.ts'
+import { connectNats, type NatsAddress } from '../../runtime/bus/nats.ts'
 import { fromErrno } from '../../runtime/errno.ts'
 import { openLog } from '../../runtime/log.ts'
 import { startThread, type Thread } from '../../runtime/workers.ts'
@@ -33,6 +35,7 @@ export async function up(config: Config, { signal, onReady }: UpOptions): Promis
       ? stack.use(await startServer({ root, node, port: config.natsPort, path: process.env['PATH'], log }))
       : undefined
   const nats = server ? { url: server.url, user: server.user, password: server.password } : natsAddress(config.nats ?? '')
+  await keepFacts(config, nats, log)
   const threads = await startThreads(config, nats, stack)
   const asking: Threads = {
     ping: () => Promise.all(threads.map(async (one) => ({ name: one.name, milliseconds: await one.ping({ timeoutMs: 4000 }) }))),
@@ -56,8 +59,15 @@ async function makeRoot(root: string): Promise<void> {
   }
 }
 
+/** Before any fact is told, there must be something that keeps it. */
+async function keepFacts({ subjects, node }: Config, nats: NatsAddress, log: Log): Promise<void> {
+  const { keepEvents } = await import('../../runtime/bus/stream.ts')
+  await using bus = await connectNats(nats, { root: subjects, name: `${node}.start`, log })
+  if (!(await keepEvents(bus, { protocols }))) log.warn({}, 'this NATS system has no JetStream: events are told, but not kept')
+}
+
 /** All at once; each belongs to the stack as soon as it runs, so that one that fails to start takes the others with it. */
-async function startThreads(config: Config, nats: Placing['nats'], stack: AsyncDisposableStack): Promise<Thread[]> {
+async function startThreads(config: Config, nats: NatsAddress, stack: AsyncDisposableStack): Promise<Thread[]> {
   const names = threadNames(config).filter((name) => name !== 'control')
   const starting = names.map(async (thread) => {
     const placing: Placing = { thread, config, nats }

@@ -22,7 +22,7 @@ import {
 } from 'nats'
 import { type Code, Failure, type Log } from '../../messages/grammar/index.ts'
 import { given } from '../given.ts'
-import { noLog } from '../log.ts'
+import { noLog } from '../no-log.ts'
 import type { Bus, Delivery, Interest, Packet, Sending } from './bus.ts'
 import { checkSize, checkSubject, nobody } from './packet.ts'
 import { Replies } from './replies.ts'
