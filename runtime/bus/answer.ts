@@ -7,7 +7,8 @@ import type { Bus, Delivery, Packet } from './bus.ts'
 import { decode, type Encoding, encode, encodingHeaders, encodingOf } from './codec.ts'
 import type { Endpoint } from './discovery.ts'
 import { failurePacket, header } from './headers.ts'
-import type { Inflight, Running } from './inflight.ts'
+import { type Inflight, missable, type Running } from './inflight.ts'
+import { Pace } from './pace.ts'
 import { continueTrace, traceId } from './trace.ts'
 
 /** Any handler, its types forgotten: the protocol has checked what goes in. */
@@ -67,10 +68,14 @@ export class Answering {
 
   async #feed(request: unknown, context: Context, sender: Sender, running: Running): Promise<void> {
     if (!sender.wanted) return
-    using _beat = sender.beat((failure) => running.stop(failure))
+    const pace = new Pace(duration(sender.asked(header.window)))
+    running.follow(pace)
+    using _beats = beats(duration(sender.asked(header.heartbeat)), sender, pace, running)
     for await (const item of this.#init.handler(request, context) as AsyncIterable<unknown>) {
+      const kept = this.#kept((this.#init.endpoint.definition as Feed).item, item)
+      await pace.take(context.signal)
       context.signal.throwIfAborted()
-      sender.send(this.#kept((this.#init.endpoint.definition as Feed).item, item))
+      sender.send(kept)
     }
     context.signal.throwIfAborted()
   }
@@ -123,6 +128,11 @@ class Sender {
     return this.#delivery.respond !== undefined
   }
 
+  /** What the request says in a header. */
+  asked(name: string): string | undefined {
+    return this.#delivery.headers[name]
+  }
+
   /** Fails with out_of_range when it is more than the bus carries, with unavailable when that is away. */
   send(value: unknown): void {
     try {
@@ -141,29 +151,36 @@ class Sender {
     attempt(() => this.#respond({ headers: { [header.node]: this.#headers[header.node] ?? '' }, payload: new Uint8Array() }), log)
   }
 
-  /** Say that the feed lives when it has been silent for as long as the caller asked to hear; a person at a terminal does not ask. */
-  beat(onLost: (failure: Failure) => void): Disposable {
-    const every = duration(this.#delivery.headers[header.heartbeat])
-    if (every === undefined) return { [Symbol.dispose]: () => {} }
-    const timer = setInterval(() => {
-      if (this.#silent) this.#beatOnce(onLost)
-      this.#silent = true
-    }, every)
-    return { [Symbol.dispose]: () => clearInterval(timer) }
-  }
-
-  #beatOnce(onLost: (failure: Failure) => void): void {
-    try {
-      this.#respond({ headers: { [header.heartbeat]: 'beat' }, payload: new Uint8Array() })
-    } catch (error) {
-      onLost(Failure.from(error))
-    }
+  /** A sign of life, unless there was an answer since the last. */
+  beat(): void {
+    if (this.#silent)
+      this.#respond({ headers: { [header.heartbeat]: 'beat', [header.node]: this.#headers[header.node] ?? '' }, payload: new Uint8Array() })
+    this.#silent = true
   }
 
   #respond(packet: Packet): void {
     this.#silent = false
     this.#delivery.respond?.(packet)
   }
+}
+
+/**
+ * Say that a feed lives, as often as its caller asked to hear; a person at a terminal does not ask. A caller that does says as often that it
+ * lives too: one that is not heard any more, or cannot be reached, ends the feed.
+ */
+function beats(every: number | undefined, sender: Sender, pace: Pace, running: Running): Disposable {
+  let missed = 0
+  const beat = (): void => {
+    missed = pace.heard() ? 0 : missed + 1
+    if (missed > missable) running.stop(new Failure('cancelled', 'the caller is gone'))
+    try {
+      sender.beat()
+    } catch (error) {
+      running.stop(Failure.from(error))
+    }
+  }
+  const timer = every === undefined ? undefined : setInterval(beat, every)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
 }
 
 /** The caller hears of a lost bus from the bus itself. */

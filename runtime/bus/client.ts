@@ -3,7 +3,8 @@ import { type Asking, type Client, Failure, isFailure, type Protocol, subject } 
 import type { Bus, Packet } from './bus.ts'
 import { encode, encodingHeaders } from './codec.ts'
 import { header, replyOf } from './headers.ts'
-import { cancel } from './inflight.ts'
+import { cancel, missable } from './inflight.ts'
+import { allow } from './pace.ts'
 import { continueTrace } from './trace.ts'
 
 /** Who is asked. */
@@ -23,6 +24,9 @@ export interface ClientDefaults extends Asking {
 const patience = 5_000
 const heartbeat = 5_000
 
+/** Items of a feed on their way before its reader has taken some. */
+const window = 32
+
 /**
  * Ask an actor by its protocol: `client<typeof snapshot>(bus, { node, actor: 'snapshot' }).stat({ key })`.
  *
@@ -32,7 +36,7 @@ const heartbeat = 5_000
  */
 export function client<P extends Protocol>(bus: Bus, asked: Asked, defaults: ClientDefaults = {}): Client<P> {
   const ask = (verb: string) => (request: unknown, asking?: Asking) =>
-    new Question(bus, subject(bus.root, asked.node, asked.actor, verb), request ?? {}, { ...defaults, ...asking })
+    new Question(bus, asked, verb, request ?? {}, { ...defaults, ...asking })
   const verbs = new Map<string, ReturnType<typeof ask>>()
   return new Proxy({} as Client<P>, {
     get: (_, verb) => {
@@ -48,15 +52,17 @@ export function client<P extends Protocol>(bus: Bus, asked: Asked, defaults: Cli
 /** One request, not yet sent: a promise of its reply, or the items of its feed, whichever is asked for first. */
 class Question implements PromiseLike<unknown>, AsyncIterable<unknown> {
   readonly #bus: Bus
+  readonly #node: string
   readonly #subject: string
   readonly #request: unknown
   readonly #asking: ClientDefaults
   readonly #id = randomUUID()
   #reply: Promise<unknown> | undefined
 
-  constructor(bus: Bus, at: string, request: unknown, asking: ClientDefaults) {
+  constructor(bus: Bus, asked: Asked, verb: string, request: unknown, asking: ClientDefaults) {
     this.#bus = bus
-    this.#subject = at
+    this.#node = asked.node
+    this.#subject = subject(bus.root, asked.node, asked.actor, verb)
     this.#request = request
     this.#asking = asking
   }
@@ -81,20 +87,29 @@ class Question implements PromiseLike<unknown>, AsyncIterable<unknown> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<unknown> {
     const { signal, timeoutMs, heartbeatMs = heartbeat } = this.#asking
-    const packet = this.#packet(timeoutMs, { [header.heartbeat]: String(heartbeatMs) })
+    const packet = this.#packet(timeoutMs, { [header.heartbeat]: String(heartbeatMs), [header.window]: String(window) })
+    let node = this.#node
+    let taken = 0
     let over = false
+    const alive = setInterval(() => allow(this.#bus, node, this.#id, 0), heartbeatMs)
     try {
-      for await (const reply of this.#bus.requestMany(this.#subject, packet, { signal, timeoutMs: heartbeatMs * 4 })) {
+      for await (const reply of this.#bus.requestMany(this.#subject, packet, { signal, timeoutMs: heartbeatMs * missable })) {
+        node = reply.headers[header.node] ?? node
         if (reply.headers[header.heartbeat] !== undefined) continue
         over = reply.payload.length === 0 || reply.headers[header.errorCode] !== undefined
         if (reply.payload.length === 0) return
         yield replyOf(reply)
+        taken += 1
+        if (taken < window / 2) continue
+        allow(this.#bus, node, this.#id, taken)
+        taken = 0
       }
     } catch (error) {
       if (!over && isFailure(error, 'deadline_exceeded'))
         throw new Failure('unavailable', `ask ${this.#subject}: no sign of life`, { cause: error })
       throw error
     } finally {
+      clearInterval(alive)
       if (!over) cancel(this.#bus, this.#id)
     }
   }

@@ -10,6 +10,8 @@ export const header = {
   timeout: 'Gantry-Timeout',
   /** in a request: ms of silence after which a feed must say that it lives; in a reply: this is such a sign, not the end */
   heartbeat: 'Gantry-Heartbeat',
+  /** in a request for a feed: items that may be on their way before the reader has said that it took some */
+  window: 'Gantry-Window',
   /** node a reply comes from */
   node: 'Gantry-Node',
   trace: 'traceparent',
@@ -42,7 +44,7 @@ export function failurePacket(failure: Failure, encoding: Encoding, headers: Rea
     headers: {
       ...headers,
       ...encodingHeaders(encoding),
-      [header.error]: failure.message.replace(/\s+/g, ' ').slice(0, 1024),
+      [header.error]: failure.message.replace(/\s+/g, ' ').slice(0, 1_024),
       [header.errorCode]: String(numbers[failure.code]),
     },
     payload: encode({ error: failure.toJSON() }, encoding),

@@ -2,6 +2,10 @@
 import { cancelSubject, Failure } from '../../messages/grammar/index.ts'
 import type { Bus, Interest } from './bus.ts'
 import { decode, encode } from './codec.ts'
+import { type Pace, paceSubject } from './pace.ts'
+
+/** Signs of life either side of a feed may miss before it takes the other for dead. */
+export const missable = 4
 
 /** One request at work. Disposing it says that it is over. */
 export interface Running extends Disposable {
@@ -9,22 +13,29 @@ export interface Running extends Disposable {
   readonly signal: AbortSignal
   /** Stop it for another reason. */
   stop(why: Failure): void
+  /** Let the reader set the pace from now on. */
+  follow(pace: Pace): void
 }
 
 /** The requests one server has at work. Disposing it stops them all and waits until each is over. */
 export class Inflight implements AsyncDisposable {
   readonly ready: Promise<void>
-  readonly #cancellations: Interest
-  readonly #running = new Map<string, AbortController>()
+  readonly #interests: readonly Interest[]
+  readonly #running = new Map<string, { controller: AbortController; pace?: Pace }>()
   #emptied = Promise.withResolvers<void>()
   #stopped = false
 
-  constructor(bus: Bus) {
-    this.#cancellations = bus.subscribe(cancelSubject(bus.root), (delivery) => {
-      const { call } = decode(delivery) as { call?: unknown }
-      if (typeof call === 'string') this.#running.get(call)?.abort(new Failure('cancelled', 'the caller gave up'))
+  constructor(bus: Bus, node: string) {
+    const cancelled = bus.subscribe(cancelSubject(bus.root), (delivery) => {
+      const { call } = decode(delivery) as { call: string }
+      this.#running.get(call)?.controller.abort(new Failure('cancelled', 'the caller gave up'))
     })
-    this.ready = this.#cancellations.ready
+    const taken = bus.subscribe(paceSubject(bus.root, node), (delivery) => {
+      const { call, items } = decode(delivery) as { call: string; items: number }
+      this.#running.get(call)?.pace?.allow(items)
+    })
+    this.#interests = [cancelled, taken]
+    this.ready = Promise.all(this.#interests.map(({ ready }) => ready)).then(() => {})
   }
 
   /**
@@ -36,10 +47,14 @@ export class Inflight implements AsyncDisposable {
     if (this.#stopped) controller.abort(stopping())
     const late = () => controller.abort(new Failure('deadline_exceeded', `not done within the ${timeoutMs} ms the caller gave`))
     const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs)
-    this.#running.set(call, controller)
+    const entry: { controller: AbortController; pace?: Pace } = { controller }
+    this.#running.set(call, entry)
     return {
       signal: controller.signal,
       stop: (why) => controller.abort(why),
+      follow: (pace) => {
+        entry.pace = pace
+      },
       [Symbol.dispose]: () => {
         clearTimeout(timer)
         this.#running.delete(call)
@@ -50,8 +65,8 @@ export class Inflight implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true
-    await this.#cancellations[Symbol.asyncDispose]()
-    for (const controller of this.#running.values()) controller.abort(stopping())
+    await Promise.all(this.#interests.map((interest) => interest[Symbol.asyncDispose]()))
+    for (const { controller } of this.#running.values()) controller.abort(stopping())
     if (this.#running.size > 0) {
       this.#emptied = Promise.withResolvers()
       await this.#emptied.promise

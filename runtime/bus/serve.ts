@@ -25,7 +25,7 @@ export interface Serving<P extends Protocol> {
  */
 export async function serve<P extends Protocol>(bus: Bus, serving: Serving<P>): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
-  const inflight = stack.use(new Inflight(bus))
+  const inflight = stack.use(new Inflight(bus, serving.node))
   const endpoints: Endpoint[] = []
   const interests: Interest[] = []
   const listen = (to: string, endpoint: Endpoint, answering: Answering, queue?: string) => {

@@ -2,6 +2,8 @@
 import {
   DeliverPolicy,
   DiscardPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
   type JetStreamManager,
   jetstream,
   jetstreamManager,
@@ -127,8 +129,12 @@ async function managerOf(bus: Bus): Promise<JetStreamManager | undefined> {
 }
 
 async function keptSubjects(manager: JetStreamManager, name: string): Promise<string[] | undefined> {
-  for await (const stream of manager.streams.list()) if (stream.config.name === name) return stream.config.subjects
-  return undefined
+  try {
+    return (await manager.streams.info(name)).config.subjects
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return undefined
+    throw error
+  }
 }
 
 const nanoseconds = (ms: number): number => ms * 1_000_000
