@@ -5,7 +5,6 @@ import type { snapshot } from '../../messages/snapshot.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import type { Home } from '../../runtime/home.ts'
-import * as mounting from '../../runtime/mounts.ts'
 import { bundleOf, placesOf } from './bundle.ts'
 import { type Cgroups, cgroupName, probeCgroups } from './cgroups.ts'
 import type { Plan } from './effects.ts'
@@ -26,7 +25,7 @@ export async function startExec(home: Home): Promise<AsyncDisposable> {
   const oci = (program: string) => ociAt(program, { state: places.runtime, cgroups: cgroups.usable })
   const plans = new Map<string, Plan>()
   const inputs = stack.use(new Inputs((id) => bundleOf(places, id).directory))
-  const tasks = stack.use(openTasks({ ...home, places, mounting, plans, oci }))
+  const tasks = stack.use(openTasks({ ...home, places, plans, oci }))
   stack.use(await watchExits(places.exits, { told: (id) => void tasks.settle(id), log: home.log }))
   const containers = client<typeof container>(home.bus, { node: home.node, actor: 'container' })
   const snapshots = client<typeof snapshot>(home.bus, { node: home.node, actor: 'snapshot' })

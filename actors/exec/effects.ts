@@ -4,7 +4,7 @@ import { Failure } from '../../messages/grammar/index.ts'
 import type { taskMachine } from '../../machines/task.ts'
 import type { Announcement, Effect } from '../../runtime/records/records.ts'
 import type { Places } from './bundle.ts'
-import { make, type Mounting, unmake } from './making.ts'
+import { make, unmake } from './making.ts'
 import { command, type Oci, ociState } from './oci.ts'
 
 /** What a task is to be made of, for as long as whoever asked for it waits. */
@@ -17,7 +17,6 @@ export interface Plan {
 
 export interface EffectComponents {
   readonly places: Places
-  readonly mounting: Mounting
   /** by id, of the tasks being made */
   readonly plans: ReadonlyMap<string, Plan>
   /** the runtime at a path */
@@ -30,13 +29,13 @@ type TaskEffect = Effect<typeof taskMachine>
 
 /** What the task machine has carried out. */
 export function taskEffects(components: EffectComponents) {
-  const { places, mounting, plans, oci, onMonitorEnd } = components
+  const { places, plans, oci, onMonitorEnd } = components
 
   const prepare: TaskEffect = async ({ id, context }, _params, options) => {
     const plan = plans.get(id)
     // Made again after a crash it would be nobody's: whoever asked for it is gone.
     if (plan === undefined) throw new Failure('unavailable', `create task ${id}: the node was stopped before it was made`)
-    const made = await make({ places, mounting, oci: oci(context.runtime) }, { ...plan, stdin: context.stdin }, options)
+    const made = await make({ places, oci: oci(context.runtime) }, { ...plan, stdin: context.stdin }, options)
     void made.ended.then(() => onMonitorEnd(id))
     return { type: 'created', init: made.init, monitor: made.monitor }
   }
@@ -62,7 +61,7 @@ export function taskEffects(components: EffectComponents) {
   }
 
   const discard: TaskEffect = async ({ context }) => {
-    await unmake({ places, mounting, oci: oci(context.runtime) }, context)
+    await unmake({ places, oci: oci(context.runtime) }, context)
     return { type: 'removed' }
   }
 

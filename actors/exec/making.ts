@@ -4,6 +4,7 @@ import type { Mount } from '../../messages/snapshot.ts'
 import type { TaskContext } from '../../machines/task.ts'
 import { isAlive } from '../../runtime/alive.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
+import { mountAll, unmount } from '../../runtime/mounts.ts'
 import { endGroup } from '../../runtime/processes.ts'
 import { readAccounts } from './accounts.ts'
 import { type Bundle, bundleOf, type Places } from './bundle.ts'
@@ -22,19 +23,13 @@ export interface MakeInit {
   readonly cgroup: string | undefined
 }
 
-/** Mounting, as `runtime/mounts.ts` does it. */
-export interface Mounting {
-  mountAll(mounts: readonly Mount[], target: string): void | Promise<void>
-  unmountAll(target: string): void | Promise<void>
-}
-
 /** Make a container, up to where it waits to be started. What it leaves when it fails is for {@link unmake}. */
 export async function make(
-  components: { readonly places: Places; readonly oci: Oci; readonly mounting: Mounting },
+  components: { readonly places: Places; readonly oci: Oci },
   init: MakeInit,
   options: { signal: AbortSignal },
 ): Promise<Monitored> {
-  const { places, oci, mounting } = components
+  const { places, oci } = components
   const { container } = init
   const { id, process } = container
   const bundle = bundleOf(places, id)
@@ -45,10 +40,12 @@ export async function make(
     await rm(bundle.exit, { force: true })
     await mkdir(bundle.rootfs, { recursive: true, mode: 0o700 })
     options.signal.throwIfAborted()
-    await mounting.mountAll(init.mounts, bundle.rootfs)
+    // It stays: until the task is removed, not until this is done.
+    await mountAll(init.mounts, bundle.rootfs, options)
     const user = resolveUser(process.user, await readAccounts(bundle.rootfs))
     const files = await hostFiles(bundle, id)
-    const spec = runtimeSpec({ id, process, user, readonly: container.readonly, cgroup: init.cgroup, files, architecture: globalThis.process.arch })
+    const machine = { architecture: globalThis.process.arch, openFiles: await openFiles() }
+    const spec = runtimeSpec({ id, process, user, readonly: container.readonly, cgroup: init.cgroup, files, ...machine })
     await writeFile(bundle.config, JSON.stringify(spec), { mode: 0o600 })
   } catch (error) {
     options.signal.throwIfAborted()
@@ -62,15 +59,15 @@ export async function make(
  * Take away whatever there is of a container: its processes, its mount, its files. Safe to repeat, and for one half made. Nothing below a mount
  * that cannot be taken away is touched: it is the snapshot's.
  */
-export async function unmake(components: { readonly places: Places; readonly oci: Oci; readonly mounting: Mounting }, task: TaskContext): Promise<void> {
-  const { places, oci, mounting } = components
+export async function unmake(components: { readonly places: Places; readonly oci: Oci }, task: TaskContext): Promise<void> {
+  const { places, oci } = components
   const bundle = bundleOf(places, task.id)
   // A conmon that is still creating goes first, or it would make anew what is taken away.
   if (task.monitor === undefined) await endMonitors(bundle)
   await command(oci, 'delete', { id: task.id, options: ['--force'] }).catch(ifThere)
   if (task.monitor !== undefined && (await isAlive(task.monitor))) endGroup(task.monitor.pid)
   try {
-    await mounting.unmountAll(bundle.rootfs)
+    await unmount(bundle.rootfs)
     await rmdir(bundle.rootfs).catch(ifPresent)
     await rm(bundle.directory, { recursive: true, force: true })
     await rm(bundle.exit, { force: true })
@@ -88,6 +85,12 @@ async function hostFiles(bundle: Bundle, id: string): Promise<Record<string, str
     () => ({}),
   )
   return { '/etc/hosts': bundle.hosts, ...resolver }
+}
+
+/** A million, or what this process itself is held to: to give more takes a privilege it may lack. */
+async function openFiles(): Promise<number> {
+  const [, hard] = /^Max open files +\S+ +(\d+)/m.exec(await readFile('/proc/self/limits', 'utf8')) ?? []
+  return Math.min(Number(hard ?? Number.POSITIVE_INFINITY), 1024 * 1024)
 }
 
 /** That the runtime knows nothing of it is what was wanted. */

@@ -13,6 +13,8 @@ export interface SpecInit {
   readonly cgroup: string | undefined
   /** files of the host shown read-only inside, by their place there */
   readonly files: Readonly<Record<string, string>>
+  /** most files it may open at once, should it raise its limit */
+  readonly openFiles: number
   /** node's name of the processor */
   readonly architecture: string
 }
@@ -41,7 +43,7 @@ export function runtimeSpec(init: SpecInit) {
         inheritable: [],
         ambient: [],
       },
-      rlimits: [{ type: 'RLIMIT_NOFILE', hard: 1048576, soft: 1024 }],
+      rlimits: [{ type: 'RLIMIT_NOFILE', hard: init.openFiles, soft: Math.min(init.openFiles, 1024) }],
       noNewPrivileges: true,
     },
     mounts: [...mounts, ...(init.cgroup === undefined ? [] : [cgroupMount]), ...Object.entries(init.files).map(([to, from]) => shown(to, from))],
