@@ -2,7 +2,7 @@
 export interface Pace {
   /** It is at `offset` now. Cheap; returns at once. */
   reached(offset: number): void
-  /** Resolves once the last offset reached is told. Fails as telling did. */
+  /** Resolves once the last offset reached is told, or telling failed. */
   settle(): Promise<void>
 }
 

@@ -1,20 +1,23 @@
 import { expect, test } from 'vitest'
 import { startFetch } from '../../../actors/fetch/actor.ts'
 import type { fetch } from '../../../messages/fetch.ts'
+import type { Bus } from '../../../runtime/bus/bus.ts'
 import { client } from '../../../runtime/bus/client.ts'
 import { startStore } from '../../support/content.ts'
 import { startHostileRegistry, status } from '../../support/hostile-registry.ts'
 import { busyboxImage, pushImage } from '../../support/images.ts'
+import { startNats } from '../../support/nats.ts'
 import { startRegistry } from '../../support/registry.ts'
 import { failureOf } from './setup.ts'
 
-/** The fetch actor beside a content store, on one bus. */
-async function startNode() {
+/** The fetch actor beside a content store, on one bus, or on another than its. */
+async function startNode(bus?: Bus) {
   await using stack = new AsyncDisposableStack()
   const store = stack.use(await startStore())
-  stack.use(await startFetch(store.home))
+  const home = { ...store.home, ...(bus && { bus }) }
+  stack.use(await startFetch(home))
   const scope = stack.move()
-  const asks = client<typeof fetch>(store.home.bus, { node: store.home.node, actor: 'fetch' })
+  const asks = client<typeof fetch>(home.bus, { node: home.node, actor: 'fetch' })
   return { ...store, fetch: asks, [Symbol.asyncDispose]: () => scope.disposeAsync() }
 }
 
@@ -66,18 +69,10 @@ test('a failure keeps its code and its words on the way', async () => {
   })
 })
 
-test('a registry that asks for patience is given it', async () => {
-  await using registry = await startHostileRegistry()
-  await using node = await startNode()
-  registry.on('/v2/a/manifests/v1', status(429, undefined, { 'retry-after': '1' }), status(404))
-  expect((await failureOf(Promise.resolve(node.fetch.resolve({ reference: `${registry.host}/a:v1` })))).code).toBe('not_found')
-  const [first, second] = registry.seen
-  expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(990)
-})
-
 test('a call given up ends the request to the registry', async () => {
   await using registry = await startHostileRegistry()
-  await using node = await startNode()
+  await using nats = await startNats()
+  await using node = await startNode(await nats.connect())
   const came = Promise.withResolvers<void>()
   const closed = Promise.withResolvers<void>()
   registry.on('/v2/a/manifests/v1', (request) => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { resolve } from '../../../actors/fetch/resolve.ts'
+import type { Failure } from '../../../messages/grammar/index.ts'
 import { bytes, manifest, startHostileRegistry, status } from '../../support/hostile-registry.ts'
 import { blobOf, here, type Image, makeImage, makeIndex, pushImage } from '../../support/images.ts'
 import { startRegistry } from '../../support/registry.ts'
@@ -144,6 +145,20 @@ describe('against a registry that behaves badly', () => {
   test('a registry that fails once and then works is asked again', async () => {
     expect((await ask('v1', status(503), status(429), manifest(image.manifest))).result).toEqual(found)
   })
+})
+
+test.each([
+  ['7', (ms: unknown) => ms === 7000],
+  [new Date(Date.now() + 3_600_000).toUTCString(), (ms: unknown) => typeof ms === 'number' && ms > 3_500_000 && ms <= 3_600_000],
+  [new Date(0).toUTCString(), (ms: unknown) => ms === 0],
+  ['soon', (ms: unknown) => ms === undefined],
+])('a registry that says to come back after %j is understood', async (header, right) => {
+  await using registry = await startHostileRegistry()
+  registry.on('/v2/a/manifests/v1', status(429, undefined, { 'retry-after': header }))
+  await using way = openWay({ retry: (work) => work() })
+  const error = await resolve(way.registries, { reference: `${registry.host}/a:v1` }, never).catch((error: unknown) => error)
+  expect(error).toMatchObject({ code: 'resource_exhausted' })
+  expect(right((error as Failure).details?.['retryAfterMs'])).toBe(true)
 })
 
 test('what cannot be reached is unavailable', async () => {
