@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type BigIntStats, closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
-import { lgetxattr, llistxattr } from '../../runtime/syscalls/index.ts'
+import { cstring, lgetxattr, llistxattr } from '../../runtime/syscalls/index.ts'
 
 /**
  * Everything about the files below a directory that a layer can say: a line for each, by path (one character a byte), sorted. Kind, mode, owner, time to the nanosecond,
@@ -47,8 +47,8 @@ function describe(
     firstNames.set(stat.ino, first)
     parts.push(`same as ${first}`)
   }
-  const attributes = llistxattr(path).filter((attribute) => !attribute.startsWith('trusted.overlay.') && attribute !== 'security.selinux')
-  for (const attribute of attributes.toSorted()) parts.push(`${attribute}=${lgetxattr(path, attribute).toString('hex')}`)
+  const attributes = llistxattr(cstring(path)).filter((attribute) => !attribute.startsWith('trusted.overlay.') && attribute !== 'security.selinux')
+  for (const attribute of attributes.toSorted()) parts.push(`${attribute}=${lgetxattr(cstring(path), attribute).toString('hex')}`)
   return parts.join(' ')
 }
 
