@@ -1,7 +1,7 @@
 import type { AnyStateMachine } from 'xstate'
 import { Failure, type Log } from '../../messages/grammar/index.ts'
 import { isAlive, thisProcess } from '../alive.ts'
-import type { RecordsInit, Stored } from './records.ts'
+import type { RecordsInit, Stored } from './record.ts'
 import type { Entry, Store } from './store.ts'
 
 /** What carrying out needs. `closing` is aborted when the records are closed. */

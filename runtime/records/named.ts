@@ -1,6 +1,6 @@
 import type { AnyStateMachine } from 'xstate'
 import { Failure } from '../../messages/grammar/index.ts'
-import type { RecordsInit } from './records.ts'
+import type { RecordsInit } from './record.ts'
 
 /** Every action the machine names must be an effect or an announcement, and only one; every one of those an action it names. Fails with internal. */
 export function demandNamed<M extends AnyStateMachine>(

@@ -1,6 +1,6 @@
 import { type AnyStateMachine, type EventFromLogic, type InputFrom, initialTransition, type SnapshotFrom, transition } from 'xstate'
 import { Failure } from '../../messages/grammar/index.ts'
-import type { Stored } from './records.ts'
+import type { Stored } from './record.ts'
 
 /** What a machine named to be done in a transition. */
 export interface Action {

@@ -3,7 +3,7 @@ import { Failure, type FailureData } from '../../messages/grammar/index.ts'
 import { type Living, thisProcess } from '../alive.ts'
 import type { Tables } from '../tables.ts'
 import type { Outbox } from './outbox.ts'
-import type { Change, RecordsInit, Stored } from './records.ts'
+import type { Change, RecordsInit, Stored } from './record.ts'
 import { type Action, advance, begin, canTake, isFinal, type Step } from './step.ts'
 
 /** An effect still to be carried out. */
