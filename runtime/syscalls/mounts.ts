@@ -1,4 +1,4 @@
-import { checked, libc } from './libc.ts'
+import { checked, libc, onPool } from './libc.ts'
 import { type CString, type Path, pathBytes } from './strings.ts'
 
 /** Flags of mount(2). */
@@ -36,3 +36,6 @@ export const mount = (source: Path, target: Path, type: string, flags: number, d
   void checked(mountC(pathBytes(source), pathBytes(target), pathBytes(type), flags, pathBytes(data)), 'mount')
 
 export const umount2 = (target: Path, flags = 0): void => void checked(umount2C(pathBytes(target), flags), 'umount2')
+
+/** Unmount on a thread of the pool: the kernel may write out a whole file system first. */
+export const umount2Async = (target: Path, flags = 0): Promise<void> => onPool(umount2C, 'umount2', pathBytes(target), flags)

@@ -1,0 +1,102 @@
+import { join } from 'node:path'
+import { snapshotMachine } from '../../machines/snapshot.ts'
+import type { Handlers } from '../../messages/grammar/index.ts'
+import { snapshot } from '../../messages/snapshot.ts'
+import { thisProcess } from '../../runtime/alive.ts'
+import { serve } from '../../runtime/bus/serve.ts'
+import { openDurability } from '../../runtime/durability.ts'
+import type { Home } from '../../runtime/home.ts'
+import { type Records, records } from '../../runtime/records/records.ts'
+import { openClaims } from './claims.ts'
+import { chooseDrivers } from './drivers.ts'
+import { life } from './life.ts'
+import { native } from './native.ts'
+import { overlay } from './overlay.ts'
+import { recover } from './recover.ts'
+import { infoOf, openSnapshots } from './snapshots.ts'
+import { openSweeper } from './sweeper.ts'
+
+/** Snapshots: who they are in records, what they hold in the directories of drivers. Setting `snapshot.driver` names the default driver. */
+export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
+  const { node, root, bus, tables, outbox, log, settings } = home
+  await using scope = new AsyncDisposableStack()
+  const directory = (name: string) => join(root, 'snapshots', name)
+  const drivers = chooseDrivers([overlay(directory('overlay')), native(directory('native'))], { configured: settings['snapshot.driver'] })
+  const { boot } = await thisProcess()
+  const now = () => new Date().toISOString()
+  const claims = openClaims(tables)
+  const sweeper = scope.use(openSweeper({ log }))
+
+  const lives = life({
+    driverOf: ({ context }) => {
+      const driver = drivers.all.find(({ name }) => name === context.driver)
+      if (!driver) throw new Error(`a snapshot of driver ${context.driver}, which this version does not have`)
+      return driver
+    },
+    committed: (id) => durability.owe([id]),
+    discarded: sweeper.sweep,
+    now,
+    boot,
+    log,
+  })
+  const stored: Records<typeof snapshotMachine> = scope.use(
+    records(
+      { tables, outbox, log },
+      {
+        actor: 'snapshot',
+        table: 'snapshot',
+        machine: snapshotMachine,
+        ...lives,
+        also: (_, record) => claims.reconcile(record, { stateOf: (id) => stored.get(id)?.value }),
+      },
+    ),
+  )
+  const snapshots = openSnapshots({ tables, records: stored, claims, now })
+  const durability = scope.use(
+    openDurability(
+      { log, sync: async () => void (await Promise.all(drivers.all.map((driver) => driver.sync()))), record: snapshots.settled },
+      { what: 'snapshots' },
+    ),
+  )
+  durability.owe(await recover({ records: stored, claims, drivers: drivers.all, log, boot }))
+  for (const driver of drivers.all) sweeper.sweep(driver)
+
+  const handlers: Handlers<typeof snapshot> = {
+    async prepare({ driver: name, ...request }, context) {
+      const driver = await drivers.usable(name)
+      const made = await snapshots.prepare(driver, { ...request, kind: 'active' }, context)
+      return { mounts: driver.mounts(made), target: driver.target(made), driver: driver.name }
+    },
+    async view({ driver: name, ...request }, context) {
+      const driver = await drivers.usable(name)
+      const made = await snapshots.prepare(driver, { ...request, kind: 'view' }, context)
+      return { mounts: driver.mounts(made), driver: driver.name }
+    },
+    commit: async ({ driver, ...request }, context) => infoOf(await snapshots.commit(await drivers.find(driver), request, context)),
+    async mounts({ key, driver: name }) {
+      const driver = await drivers.usable(name)
+      return { mounts: driver.mounts(snapshots.mountable(driver, key)), driver: driver.name }
+    },
+    stat: async ({ key, driver }) => infoOf(snapshots.get(await drivers.find(driver), key)),
+    list: async ({ after, driver }) => snapshots.list(await drivers.find(driver), { after }),
+    label: async ({ key, labels, driver }, context) => infoOf(await snapshots.label(await drivers.find(driver), { key, labels }, context)),
+    usage: async ({ key, driver }, context) => await snapshots.usage(await drivers.find(driver), key, context),
+    async remove({ key, driver }, context) {
+      await snapshots.remove(await drivers.find(driver), key, context)
+      return {}
+    },
+    async drivers() {
+      const described = await drivers.describe()
+      return {
+        drivers: described.map(({ driver, why }) => ({
+          name: driver.name,
+          usable: why === undefined,
+          why: why?.message ?? 'tried, and works',
+          rebase: driver.rebase,
+        })),
+      }
+    },
+  }
+  scope.use(await serve(bus, { node, actor: 'snapshot', protocol: snapshot, handlers, log }))
+  return scope.move()
+}

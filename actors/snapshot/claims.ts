@@ -1,0 +1,90 @@
+import { Failure } from '../../messages/grammar/index.ts'
+import type { Tables } from '../../runtime/tables.ts'
+import type { Snapshot } from './life.ts'
+
+/**
+ * Who has which key or name, and who stands on whom: indexes of the records, kept in step inside every transaction that changes one.
+ * A snapshot being committed has both its key and the name it is to get, and stands on its parent already.
+ */
+export interface Claims {
+  /** Record id of the snapshot that has a key or name. */
+  holder(driver: string, key: string): string | undefined
+  /** Keys and names of a driver in order, with record ids. */
+  range(driver: string, options: { after: string | undefined; limit: number }): { key: string; id: string }[]
+  hasChildren(record: Snapshot): boolean
+  /** Inside a transaction: claim what `record` needs now and let go of the rest. Fails with already_exists, not_found or failed_precondition. */
+  reconcile(record: Snapshot, options: { stateOf: (id: string) => string | undefined }): void
+}
+
+export function openClaims(tables: Tables): Claims {
+  const keys = tables.table<string>('snapshot.keys')
+  const children = tables.table<true>('snapshot.children')
+  const held = tables.table<Held>('snapshot.claims')
+
+  const claims: Claims = {
+    holder: (driver, key) => keys.get(under(driver, key)),
+    range(driver, { after, limit }) {
+      const prefix = under(driver, '')
+      const entries = [...keys.range({ prefix, limit, ...(after !== undefined && { after: prefix + after }) })]
+      return entries.map(({ key, value }) => ({ key: key.slice(prefix.length), id: value }))
+    },
+    hasChildren: ({ id }) => [...children.range({ prefix: under(id, ''), limit: 1 })].length > 0,
+    reconcile(record, { stateOf }) {
+      const { id } = record
+      const had = held.get(id) ?? none
+      const wanted = wantedBy(record)
+      if (same(had, wanted)) return
+      if (wanted.keys.length === 0 && claims.hasChildren(record))
+        throw new Failure('failed_precondition', `remove ${record.context.key}: other snapshots stand on it`)
+      for (const key of had.keys) if (!wanted.keys.includes(key)) keys.remove(key)
+      for (const parent of had.parents) if (!wanted.parents.includes(parent)) children.remove(under(parent, id))
+      for (const key of wanted.keys) if (!had.keys.includes(key)) take(record, key)
+      for (const parent of wanted.parents) if (!had.parents.includes(parent)) standOn(record, parent, stateOf(parent))
+      if (wanted.keys.length > 0) held.put(id, wanted)
+      else held.remove(id)
+    },
+  }
+  return claims
+
+  function take(record: Snapshot, key: string): void {
+    if (keys.get(key) !== undefined)
+      throw new Failure('already_exists', `${doing(record)}: the ${record.context.commitment ? 'name' : 'key'} is taken`)
+    keys.put(key, record.id)
+  }
+
+  function standOn(record: Snapshot, parent: string, state: string | undefined): void {
+    if (state === undefined || state === 'removing') throw new Failure('not_found', `${doing(record)}: its parent was removed meanwhile`)
+    if (state !== 'committed') throw new Failure('failed_precondition', `${doing(record)}: its parent is ${state}`)
+    children.put(under(parent, record.id), true)
+  }
+}
+
+/** What a record has claimed: entries of the two indexes. */
+interface Held {
+  readonly keys: readonly string[]
+  readonly parents: readonly string[]
+}
+
+const none: Held = { keys: [], parents: [] }
+
+function wantedBy({ value, context }: Snapshot): Held {
+  if (value === 'removing' || value === 'removed') return none
+  const { driver, key, ancestors, commitment } = context
+  const [parent] = commitment?.ancestors ?? ancestors
+  return {
+    keys: [key, ...(commitment ? [commitment.name] : [])].map((one) => under(driver, one)),
+    parents: parent === undefined ? [] : [recordId(driver, parent)],
+  }
+}
+
+/** Id of the record of a driver's layer. */
+export const recordId = (driver: string, id: string): string => under(driver, id)
+/** Id of the layer, as its driver knows it. */
+export const layerId = (record: string): string => record.slice(record.indexOf('/') + 1)
+
+const under = (first: string, rest: string): string => `${first}/${rest}`
+
+const same = (one: Held, other: Held): boolean => JSON.stringify(one) === JSON.stringify(other)
+
+const doing = ({ context: { key, commitment } }: Snapshot): string =>
+  commitment ? `commit ${key} as ${commitment.name}` : `prepare ${key}`

@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto'
+import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errnoOf, fromErrno } from '../../runtime/errno.ts'
+import { mountedUnder, unmount } from '../../runtime/mounts.ts'
+import { syncfsAsync } from '../../runtime/syscalls/index.ts'
+import type { Options } from './driver.ts'
+
+/** The directory of a driver: one directory an id, `fs` in it what the layer holds, and apart from them those that are on their way out. */
+export interface Directories {
+  /** its own path */
+  readonly path: string
+  /** What layer `id` holds. */
+  fs(id: string): string
+  /** A file or directory beside it, the driver's own. */
+  beside(id: string, name: string): string
+  /** A new directory for `id` with an empty `fs` (0755) in it and `beside` beside it; what an earlier attempt left is thrown away. */
+  make(id: string, ...beside: string[]): Promise<void>
+  /** A new empty directory to try things in, gone when disposed. */
+  scratch(): Promise<{ path: string } & AsyncDisposable>
+  remove(id: string): Promise<void>
+  sweep(options?: Options): Promise<void>
+  ids(): Promise<string[]>
+  sync(): Promise<void>
+}
+
+export function directories(path: string): Directories {
+  const removing = join(path, 'removing')
+  const of = (id: string) => join(path, id)
+  let scratches = 0
+  const places: Directories = {
+    path,
+    fs: (id) => join(of(id), 'fs'),
+    beside: (id, name) => join(of(id), name),
+    make: (id, ...beside) =>
+      attempted(`make directories of snapshot ${id}`, async () => {
+        await makeOwn(path)
+        await makeNew(of(id)).catch(async (error: unknown) => {
+          if (errnoOf(error) !== 'EEXIST') throw error
+          await places.remove(id)
+          await makeNew(of(id))
+        })
+        for (const name of beside) await makeNew(places.beside(id, name))
+        await makeNew(places.fs(id))
+        // The mask of the process is none of the snapshot's.
+        await chmod(places.fs(id), 0o755)
+      }),
+    async scratch() {
+      const at = join(removing, `scratch-${process.pid}-${scratches++}`)
+      await attempted(`make ${at}`, async () => {
+        await makeOwn(removing)
+        await makeNew(at)
+      })
+      return { path: at, [Symbol.asyncDispose]: () => rm(at, { recursive: true, force: true }) }
+    },
+    remove: (id) =>
+      attempted(`remove directories of snapshot ${id}`, async () => {
+        await makeOwn(removing)
+        // Under a name of its own: an attempt before this one may wait there for its sweep.
+        await unlessGone(rename(of(id), join(removing, `${id}-${randomUUID()}`)))
+      }),
+    sweep: (options) =>
+      attempted(`delete removed snapshots in ${path}`, async () => {
+        // One after another: nobody waits for it, and others want the disk.
+        for (const name of await list(removing)) {
+          options?.signal?.throwIfAborted()
+          if (isTried(name)) continue
+          for (const { at } of await mountedUnder(join(removing, name))) await unmount(at)
+          await rm(join(removing, name), { recursive: true, force: true })
+        }
+      }),
+    ids: async () => (await list(path)).filter((name) => /^\d+$/.test(name)),
+    sync: () =>
+      attempted(`sync ${path}`, async () => {
+        await using directory = await unlessGone(open(path, 'r'))
+        if (directory) await syncfsAsync(directory.fd)
+      }),
+  }
+  return places
+}
+
+/** For root only: what is below has owners and modes of its own. */
+const makeOwn = (path: string) => mkdir(path, { recursive: true, mode: 0o700 })
+const makeNew = (path: string) => mkdir(path, { mode: 0o700 })
+
+const list = async (path: string): Promise<string[]> => (await unlessGone(readdir(path))) ?? []
+
+async function unlessGone<T>(promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+    return undefined
+  }
+}
+
+/** Whether a process that still runs may be trying things in there. */
+function isTried(name: string): boolean {
+  const pid = /^scratch-(\d+)-/.exec(name)?.[1]
+  try {
+    return pid !== undefined && process.kill(Number(pid), 0)
+  } catch (error) {
+    return errnoOf(error) === 'EPERM'
+  }
+}
+
+async function attempted<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw fromErrno(error, what)
+  }
+}

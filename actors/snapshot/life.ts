@@ -1,0 +1,76 @@
+import type { snapshotMachine } from '../../machines/snapshot.ts'
+import type { Log } from '../../messages/grammar/index.ts'
+import type { Announcement, Effect, Stored } from '../../runtime/records/records.ts'
+import { layerId } from './claims.ts'
+import type { Driver, Layer } from './driver.ts'
+
+type Machine = typeof snapshotMachine
+/** A snapshot as stored. */
+export type Snapshot = Stored<Machine>
+
+export interface LifeComponents {
+  readonly driverOf: (snapshot: Snapshot) => Driver
+  /** has reached its place, but perhaps not the disk */
+  readonly committed: (id: string) => void
+  /** is out of the way, but still takes up space */
+  readonly discarded: (driver: Driver) => void
+  readonly now: () => string
+  /** the run of the kernel */
+  readonly boot: string
+  readonly log: Log
+}
+
+/** What the machine of a snapshot names, done. Every effect can be done again after a crash. */
+export function life(components: LifeComponents) {
+  const { driverOf, now, boot, log } = components
+
+  const make: Effect<Machine> = async (snapshot, _, { signal }) => {
+    await driverOf(snapshot).prepare(layerOf(snapshot), { signal })
+    return { type: 'made' }
+  }
+
+  const freeze: Effect<Machine> = async (snapshot, _, { signal }) => {
+    const { ancestors, commitment } = snapshot.context
+    const layer = { ...layerOf(snapshot), ancestors: commitment?.ancestors ?? ancestors }
+    await driverOf(snapshot).commit(layer, commitment?.implied ?? [], { signal })
+    return { type: 'frozen', at: now(), boot }
+  }
+
+  const settle: Effect<Machine> = ({ id }) => {
+    components.committed(id)
+    return undefined
+  }
+
+  const discard: Effect<Machine> = async (snapshot) => {
+    const driver = driverOf(snapshot)
+    try {
+      await driver.remove(layerId(snapshot.id))
+    } catch (error) {
+      // The snapshot is gone all the same; its directories, which no record knows now, go at the next start.
+      log.error({ error, key: snapshot.context.key }, 'remove directories of a snapshot')
+    }
+    components.discarded(driver)
+    return { type: 'discarded' }
+  }
+
+  return { effects: { make, freeze, settle, discard }, announcements }
+}
+
+/** A snapshot as its driver sees it. */
+export const layerOf = ({ id, context: { kind, ancestors } }: Snapshot): Layer => ({ id: layerId(id), kind, ancestors })
+
+const tellPrepared: Announcement<Machine> = ({ context: { key, driver, parent, kind } }) => ({
+  fact: 'prepared',
+  entity: key,
+  data: { key, driver, kind, ...(parent !== undefined && { parent }) },
+})
+
+const tellCommitted: Announcement<Machine> = ({ context: { key: name, driver, parent } }, { key }) => ({
+  fact: 'committed',
+  entity: name,
+  data: { key, name, driver, ...(parent !== undefined && { parent }) },
+})
+
+const tellRemoved: Announcement<Machine> = ({ context: { key, driver } }) => ({ fact: 'removed', entity: key, data: { key, driver } })
+
+const announcements = { tellPrepared, tellCommitted, tellRemoved }

@@ -1,0 +1,74 @@
+import type { Log } from '../messages/grammar/index.ts'
+
+/** Things on their way to the disk. Nobody waits for it; it is written down when they are there. */
+export interface Durability extends AsyncDisposable {
+  /** These are in their places, but perhaps in memory only. */
+  owe(names: Iterable<string>): void
+  /** Resolves once all owed so far is written down, or failed. */
+  settled(): Promise<void>
+}
+
+export interface DurabilityComponents {
+  /** have everything of the file system on disk */
+  readonly sync: () => Promise<void>
+  /** write down that these are */
+  readonly record: (names: readonly string[]) => Promise<void>
+  readonly log: Log
+}
+
+/**
+ * One sync at a time, each for everything owed when it begins. It begins `delayMs` after the first that is owed, so that the parts of one image share it
+ * and it does not compete with their arrival. What a failed sync owed is owed to the next.
+ */
+export function openDurability(components: DurabilityComponents, init: { what: string; delayMs?: number }): Durability {
+  const { sync, record, log } = components
+  const { what, delayMs = 2_000 } = init
+  const owed = new Set<string>()
+  let closed = false
+  let timer: NodeJS.Timeout | undefined
+  let running: Promise<void> | undefined
+
+  async function pay(): Promise<void> {
+    const batch = [...owed]
+    owed.clear()
+    try {
+      await sync()
+      await record(batch)
+    } catch (error) {
+      log.warn({ error, count: batch.length }, `make ${what} durable`)
+      if (!closed) for (const name of batch) owed.add(name)
+    }
+  }
+
+  function begin(): void {
+    timer = undefined
+    running = pay().finally(() => {
+      running = undefined
+      plan()
+    })
+  }
+
+  function plan(): void {
+    if (closed || owed.size === 0 || timer !== undefined || running !== undefined) return
+    timer = setTimeout(begin, delayMs).unref()
+  }
+
+  return {
+    owe(names) {
+      for (const name of names) owed.add(name)
+      plan()
+    },
+    async settled() {
+      await running
+      clearTimeout(timer)
+      timer = undefined
+      if (owed.size > 0) begin()
+      await running
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true
+      clearTimeout(timer)
+      await running
+    },
+  }
+}
