@@ -41,12 +41,11 @@ function stepLine(step: Step, width: number): string {
 }
 
 const statusWidth = 'downloading'.length
-const amountsWidth = '999 MiB / 999 MiB'.length
+const amountsWidth = '99.9 MiB / 99.9 MiB'.length
 
 function amountsOf({ status, descriptor, offset, unpacked }: Step): string {
-  if (status === 'downloading' || status === 'verifying' || status === 'waiting') return `${size(offset)} / ${size(descriptor.size)}`
-  if (status === 'unpacking') return `${size(unpacked ?? 0)} / ${size(descriptor.size)}`
-  return size(descriptor.size)
+  if (status === 'resolved' || status === 'exists' || status === 'done') return size(descriptor.size)
+  return `${size(status === 'unpacking' ? (unpacked ?? 0) : offset)} / ${size(descriptor.size)}`
 }
 
 /** How much of the work the status speaks of is done, 0 to 1. */
