@@ -73,11 +73,12 @@ export const ingestMachine = setup({
     events: {} as IngestEvent,
   },
   guards: {
+    restarts: ({ event }) => event.type === 'open' && event.restart,
     isHolder: ({ context, event }) => event.type === 'break' && event.token === context.grant?.token,
   },
   actions: {
-    /** have the file there, empty if `restart` */
-    lend: (_, _params: { restart: boolean }) => {},
+    /** take away the bytes that are there */
+    empty: () => {},
     /** size, digest, then into its place among the blobs */
     verify: () => {},
     /** take away what is left of the file */
@@ -87,7 +88,7 @@ export const ingestMachine = setup({
     tellAborted: () => {},
     grant: assign(({ event }) => (event.type === 'open' || event.type === 'break' ? { grant: event.grant, updatedAt: event.at } : {})),
     expect: assign(({ event }) => (event.type === 'open' ? { expected: event.expected, total: event.total, claim: undefined } : {})),
-    startOver: assign(({ event }) => (event.type === 'open' && event.restart ? { startedAt: event.at } : {})),
+    startOver: assign(({ event }) => (event.type === 'open' ? { startedAt: event.at } : {})),
     claim: assign(({ event }) => (event.type === 'commit' ? { claim: event.claim } : {})),
     keepFound: assign(({ event }) =>
       event.type === 'verified' || event.type === 'existed' ? { found: { digest: event.digest, size: event.size } } : {},
@@ -105,10 +106,7 @@ export const ingestMachine = setup({
   initial: 'opened',
   states: {
     opened: {
-      entry: [
-        { type: 'lend', params: ({ event }) => ({ restart: event.type !== 'open' || event.restart }) },
-        { type: 'tellOpened', params: ({ event }) => ({ offset: event.type === 'open' && !event.restart ? event.offset : 0 }) },
-      ],
+      entry: [{ type: 'tellOpened', params: ({ event }) => ({ offset: event.type === 'open' && !event.restart ? event.offset : 0 }) }],
       on: {
         advance: { target: 'receiving', actions: 'touch' },
         commit: { target: 'verifying', actions: ['claim', 'touch'] },
@@ -129,7 +127,10 @@ export const ingestMachine = setup({
     closed: {
       entry: 'release',
       on: {
-        open: { target: 'opened', actions: ['grant', 'expect', 'startOver'] },
+        open: [
+          { target: 'opened', guard: 'restarts', actions: ['grant', 'expect', 'startOver', 'empty'] },
+          { target: 'opened', actions: ['grant', 'expect'] },
+        ],
         abort: { target: 'aborted', actions: 'keepWhy' },
       },
     },
@@ -142,7 +143,7 @@ export const ingestMachine = setup({
         break: { target: 'verifying', reenter: true, guard: 'isHolder', actions: 'grant' },
       },
     },
-    committed: { type: 'final', entry: ['tellCommitted', 'discard'] },
+    committed: { type: 'final', entry: 'tellCommitted' },
     aborted: { type: 'final', entry: ['tellAborted', 'discard'] },
   },
 })

@@ -54,7 +54,7 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
     }),
   )
   const created = (digest: string) => durability.owe([digest])
-  const lives = life({ blobs, contents, outbox, changes, slices, now, created, writerOf: ({ id }) => lending.of(id)?.writer })
+  const lives = life({ blobs, contents, outbox, changes, slices, now, writerOf: ({ id }) => lending.of(id)?.writer })
   const ingests = scope.use(records({ tables, outbox, log }, { actor: 'ingest', table: 'ingest', machine: ingestMachine, ...lives }))
   const tellAdvanced = (reference: string, offset: number, total: number | undefined) =>
     tell(bus, {
@@ -64,7 +64,7 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
       entity: reference,
       data: { reference, offset, ...(total !== undefined && { total }) },
     })
-  const writers = transactions({ node, me, blobs, records: ingests, contents, lending, changes, slices, tellAdvanced, now })
+  const writers = transactions({ node, me, blobs, records: ingests, contents, lending, changes, slices, tellAdvanced, created, now })
   scope.defer(() => writers.closeAll())
 
   durability.owe(

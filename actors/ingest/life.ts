@@ -1,7 +1,7 @@
-import { chmod, mkdir, open, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import type { IngestContext, ingestMachine } from '../../machines/ingest.ts'
 import type { Info } from '../../messages/content.ts'
-import { Failure } from '../../messages/grammar/index.ts'
+import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { Digest } from '../../messages/words/index.ts'
 import type { Blobs } from '../../runtime/blobs.ts'
 import { fromErrno } from '../../runtime/errno.ts'
@@ -24,8 +24,6 @@ export interface LifeComponents {
   readonly slices: Slices
   /** the writer of an ingest open in this process */
   readonly writerOf: (ingest: Ingest) => Writer | undefined
-  /** a blob is in its place */
-  readonly created: (digest: Digest) => void
   readonly now: () => string
 }
 
@@ -34,44 +32,40 @@ export function life(components: LifeComponents) {
   const { blobs, contents, outbox, changes, slices, now } = components
   const reference = ({ context }: Ingest) => context.reference
 
-  const lend: Effect<Machine> = async (ingest, { restart }) => {
-    const { directory, data } = blobs.ingest(reference(ingest))
-    try {
-      await mkdir(directory, { recursive: true, mode: 0o700 })
-      // A new file, not an emptied one: whoever still has the old one open keeps what it had.
-      if (restart) await rm(data, { force: true })
-      await using file = await open(data, restart ? 'wx' : 'a', 0o600)
-      await file.chmod(0o600)
-    } catch (error) {
-      throw fromErrno(error, `open ingest ${reference(ingest)}`)
-    }
-    changes.tell(reference(ingest), restart ? { state: 'aborted', why: 'it was started over' } : undefined)
+  const empty: Effect<Machine> = async (ingest) => {
+    // The file goes, instead of being emptied: whoever still reads it keeps what it had.
+    await rm(blobs.ingest(reference(ingest)).data, { force: true }).catch((error: unknown) => {
+      throw fromErrno(error, `start ingest ${reference(ingest)} over`)
+    })
+    changes.tell(reference(ingest), { state: 'aborted', why: 'it was started over' })
     return undefined
   }
 
   const verified: Effect<Machine> = async (ingest, _, { signal }) => {
     changes.tell(reference(ingest))
-    const { data } = blobs.ingest(reference(ingest))
     const { claim, expected, total } = ingest.context
     const digest = claim?.digest ?? expected
     if (digest === undefined) throw new Failure('failed_precondition', `commit ingest ${reference(ingest)}: no digest is known`)
-    const open = components.writerOf(ingest)
-    // After a crash it may be read-only already, where only root could open it to write.
-    if (!open)
-      await chmod(data, 0o600).catch((error: unknown) => {
-        throw fromErrno(error, `commit ingest ${reference(ingest)}`)
-      })
-    await using reopened = open ? undefined : await openWriter({ slices }, { path: data, reference: reference(ingest), expected: digest })
-    const size = await verify(
-      open ?? (reopened as Writer),
-      { reference: reference(ingest), digests: distinct(digest, expected), sizes: distinct(claim?.size, total) },
-      { signal },
-    )
+    const path = blobs.blob(digest)
+    await using reopened = components.writerOf(ingest) ? undefined : await reopen(ingest, digest)
+    const writer = components.writerOf(ingest) ?? (reopened as Writer)
+    const wanted = { reference: reference(ingest), digests: distinct(digest, expected), sizes: distinct(claim?.size, total) }
+    const size = await verify(writer, wanted, { signal })
     const known = contents.get(digest)
     if (known) return { type: 'existed', digest, size: known.size, at: now() }
     signal.throwIfAborted()
-    await place(data, blobs.blob(digest))
+    if (writer.path !== path) await place(writer.path, path)
     return { type: 'verified', digest, size, at: now() }
+  }
+
+  /** After a crash: its file is where it was, or already in its place, there without a record. */
+  async function reopen(ingest: Ingest, digest: Digest): Promise<Writer> {
+    const init = { reference: reference(ingest), expected: digest, readOnly: true }
+    const { data } = blobs.ingest(reference(ingest))
+    return await openWriter({ slices }, { ...init, path: data }).catch((error: unknown) => {
+      if (isFailure(error, 'not_found')) return openWriter({ slices }, { ...init, path: blobs.blob(digest) })
+      throw error
+    })
   }
 
   const discard: Effect<Machine> = async (ingest) => {
@@ -79,7 +73,6 @@ export function life(components: LifeComponents) {
     await rm(blobs.ingest(reference(ingest)).directory, { recursive: true, force: true }).catch((error: unknown) => {
       throw fromErrno(error, `discard ingest ${reference(ingest)}`)
     })
-    if (found) components.created(found.digest)
     changes.tell(reference(ingest), found ? { state: 'committed', ...found } : { state: 'aborted', why })
     return undefined
   }
@@ -90,7 +83,7 @@ export function life(components: LifeComponents) {
     createContent({ contents, outbox }, { ...ingest.context.found, labels: ingest.context.claim?.labels, at: ingest.context.updatedAt })
   }
 
-  return { effects: { lend, verify: verified, discard }, announcements, also }
+  return { effects: { empty, verify: verified, discard }, announcements, also }
 }
 
 /** Inside a transaction: write the record of a new blob and say so. Fails with already_exists. */

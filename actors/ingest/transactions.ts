@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { rmdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Claim, Expectation, Grant, ingestMachine } from '../../machines/ingest.ts'
 import type { Info } from '../../messages/content.ts'
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
@@ -30,6 +32,8 @@ export interface TransactionComponents {
   readonly lending: Lending
   readonly changes: Changes
   readonly slices: Slices
+  /** a blob is in its place */
+  readonly created: (digest: Digest) => void
   readonly tellAdvanced: (reference: string, offset: number, total: number | undefined) => void
   readonly now: () => string
 }
@@ -53,6 +57,8 @@ const advancedMs = 250
 export function transactions(components: TransactionComponents): Transactions {
   const { blobs, records, contents, lending, changes, slices, me, node, now } = components
 
+  const received = new WeakSet<Lent>()
+
   const newGrant = (): Grant => ({ token: randomUUID(), holder: { node, ...me, since: now() } })
   const absent = (expected: Digest | undefined) => () => {
     if (expected !== undefined && contents.get(expected)) throw alreadyContent(expected)
@@ -72,7 +78,7 @@ export function transactions(components: TransactionComponents): Transactions {
   async function hold({ reference, expected, total }: { reference: string } & Expectation, grant: Grant, asked: Asked): Promise<Ingest> {
     const { id } = blobs.ingest(reference)
     const options = { ...asked, also: absent(expected) }
-    const at = now()
+    const at = grant.holder.since
     const found = records.get(id)
     const before = found && (await freed(found))
     if (!before) return await records.create(id, { reference, grant, expected, total, at }, options)
@@ -94,8 +100,10 @@ export function transactions(components: TransactionComponents): Transactions {
   }
 
   async function lendTo(ingest: Ingest, grant: Grant): Promise<Lent> {
+    // A record just begun speaks of no bytes: what may lie there is left over.
+    const fresh = ingest.context.startedAt === grant.holder.since
     const { reference, expected, total, startedAt } = ingest.context
-    const writer = await openWriter({ slices }, { path: blobs.ingest(reference).data, reference, expected, total })
+    const writer = await openWriter({ slices }, { path: blobs.ingest(reference).data, reference, expected, total, fresh })
     const pace = openPace(advancedMs, () => components.tellAdvanced(reference, writer.offset, total))
     const lent = { token: grant.token, id: ingest.id, reference, startedAt, writer, pace }
     lending.add(lent)
@@ -111,12 +119,11 @@ export function transactions(components: TransactionComponents): Transactions {
     if (ingest) changes.tell(ingest.context.reference)
   }
 
-  async function grown(lent: Lent, asked: Asked): Promise<void> {
-    if (records.get(lent.id)?.value === 'opened') {
-      await records.send(lent.id, { type: 'advance', at: now() }, { trace: asked.trace }).catch((error: unknown) => {
-        // Two pieces at once both find it opened; one of them is first.
-        if (!isFailure(error, 'failed_precondition')) throw error
-      })
+  /** The first growth is written down; nobody waits for that, and what it fails with the next change says again. */
+  function grown(lent: Lent, asked: Asked): void {
+    if (!received.has(lent)) {
+      received.add(lent)
+      records.send(lent.id, { type: 'advance', at: now() }, { trace: asked.trace }).catch(() => {})
     }
     lent.pace.wake()
     changes.tell(lent.reference)
@@ -132,6 +139,8 @@ export function transactions(components: TransactionComponents): Transactions {
         const { value } = await records.send(lent.id, commit, asked)
         const info = contents.get(digest)
         if (value !== 'committed' || !info) throw alreadyContent(digest)
+        changes.tell(lent.reference, { state: 'committed', digest, size: info.size })
+        components.created(digest)
         return info
       },
       asked,
@@ -167,12 +176,12 @@ export function transactions(components: TransactionComponents): Transactions {
     async advance(token, offset, asked) {
       const lent = lending.get(token)
       await lent.writer.advance(offset, asked)
-      await grown(lent, asked)
+      grown(lent, asked)
     },
     async write(token, { offset, bytes }, asked) {
       const lent = lending.get(token)
       const reached = await lent.writer.write(offset, bytes, asked)
-      await grown(lent, asked)
+      grown(lent, asked)
       return reached
     },
     async commit(token, claim, asked) {
@@ -188,6 +197,8 @@ export function transactions(components: TransactionComponents): Transactions {
         throw error
       } finally {
         await lending.drop(lent)
+        // Left over of what is committed; gone already, or somebody's again, it is none of ours.
+        if (!records.get(lent.id)) await rmdir(dirname(lent.writer.path)).catch(() => {})
       }
     },
     close,

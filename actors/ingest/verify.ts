@@ -1,7 +1,7 @@
-import { chmod, link, unlink } from 'node:fs/promises'
+import { chmod, rename } from 'node:fs/promises'
 import { Failure } from '../../messages/grammar/index.ts'
 import { type Digest, digestParts } from '../../messages/words/index.ts'
-import { errnoOf, fromErrno } from '../../runtime/errno.ts'
+import { fromErrno } from '../../runtime/errno.ts'
 import type { Writer } from './writer.ts'
 
 /** What the file of an ingest must turn out to be. */
@@ -25,17 +25,12 @@ export async function verify(writer: Writer, wanted: Wanted, options: { signal: 
 }
 
 /**
- * Make the verified file at `from` the blob at `to`, read-only. It is linked, not moved: until the record is written the ingest still has its bytes,
- * so this can be done again after a crash at any moment. Whatever lay at `to` had no record and was left over.
+ * Make the verified file at `from` the blob at `to`, read-only. Whatever lay at `to` had no record and was left over.
  */
 export async function place(from: string, to: string): Promise<void> {
   try {
     await chmod(from, 0o444)
-    await link(from, to).catch(async (error: unknown) => {
-      if (errnoOf(error) !== 'EEXIST') throw error
-      await unlink(to)
-      await link(from, to)
-    })
+    await rename(from, to)
   } catch (error) {
     throw fromErrno(error, `place a blob at ${to}`)
   }

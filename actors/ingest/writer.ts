@@ -1,12 +1,14 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { constants, type FileHandle, mkdir, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { Failure } from '../../messages/grammar/index.ts'
 import { type Digest, digestParts } from '../../messages/words/index.ts'
-import { fromErrno } from '../../runtime/errno.ts'
+import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 import type { Slices } from './slices.ts'
 import { openTail, type Tail } from './tail.ts'
 
 /** The file of one open ingest, hashed while it grows. Who holds it may also write the file itself, and say so with `advance`. */
 export interface Writer extends AsyncDisposable {
+  readonly path: string
   /** bytes known to be on disk */
   readonly offset: number
   /** Append at exactly the present offset, else out_of_range. When the disk is full, what it accepted stays. Answers the new offset. */
@@ -26,12 +28,16 @@ export interface WriterInit {
   /** decides the algorithm; sha256 when not known yet */
   readonly expected?: Digest | undefined
   readonly total?: number | undefined
+  /** begin with nothing, whatever is there */
+  readonly fresh?: boolean | undefined
+  /** only to be hashed: it must be there, and may be anybody's to read only */
+  readonly readOnly?: boolean | undefined
 }
 
-/** Open the file of an ingest, which is there, and begin to hash what it has. */
+/** Open the file of an ingest, made if it is not there, and begin to hash what it has. */
 export async function openWriter(components: { slices: Slices }, init: WriterInit): Promise<Writer> {
   const { reference, total } = init
-  const file = await open(init.path, 'r+').catch((error: unknown) => {
+  const file = await openFile(init).catch((error: unknown) => {
     throw fromErrno(error, `open the file of ingest ${reference}`)
   })
   const tail = openTail(file, init.expected ? digestParts(init.expected).algorithm : 'sha256', components)
@@ -64,6 +70,7 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
   }
 
   return {
+    path: init.path,
     get offset() {
       return offset
     },
@@ -96,6 +103,22 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
       await tail[Symbol.asyncDispose]()
       await file.close()
     },
+  }
+}
+
+async function openFile({ path, readOnly, fresh }: WriterInit): Promise<FileHandle> {
+  if (readOnly) return await open(path, 'r')
+  const { O_RDWR, O_CREAT, O_TRUNC } = constants
+  for (let attempt = 0; ; attempt++) {
+    await mkdir(dirname(path), { mode: 0o700 }).catch((error: unknown) => {
+      if (errnoOf(error) !== 'EEXIST') throw error
+    })
+    try {
+      return await open(path, O_RDWR | O_CREAT | (fresh ? O_TRUNC : 0), 0o600)
+    } catch (error) {
+      // Whoever had the reference before is just taking its directory away.
+      if (errnoOf(error) !== 'ENOENT' || attempt >= 10) throw error
+    }
   }
 }
 

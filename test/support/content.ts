@@ -6,10 +6,11 @@ import type { content } from '../../messages/content.ts'
 import type { Client, Log } from '../../messages/grammar/index.ts'
 import type { ingest } from '../../messages/ingest.ts'
 import { client } from '../../runtime/bus/client.ts'
+import type { Bus } from '../../runtime/bus/bus.ts'
 import { memoryBus } from '../../runtime/bus/memory.ts'
 import type { Home } from '../../runtime/home.ts'
 import type { Told } from '../../runtime/records/outbox.ts'
-import { openTables } from '../../runtime/tables.ts'
+import { openTables, type Tables } from '../../runtime/tables.ts'
 import { tempDirectory } from './temp.ts'
 
 /** The content store of one node, as it is asked: ingest and content over a bus in memory. */
@@ -22,12 +23,15 @@ export interface Store extends AsyncDisposable {
 }
 
 /** Start ingest and content on `root`, or on a directory of their own that goes with them. */
-export async function startStore(options: { root?: string; node?: string; log?: Log } = {}): Promise<Store> {
+export async function startStore(
+  options: { root?: string; node?: string; log?: Log; bus?: Bus; tables?: (tables: Tables) => Tables } = {},
+): Promise<Store> {
   await using stack = new AsyncDisposableStack()
   const root = options.root ?? stack.use(await tempDirectory()).path
   const node = options.node ?? 'n1'
-  const bus = stack.use(memoryBus())
-  const tables = stack.use(await openTables(join(root, 'meta')))
+  const bus = options.bus ?? stack.use(memoryBus())
+  const opened = stack.use(await openTables(join(root, 'meta')))
+  const tables = options.tables?.(opened) ?? opened
   const told: Told[] = []
   const outbox = {
     put: (one: Told) => tables.afterCommit(() => told.push(one)),
