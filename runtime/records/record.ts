@@ -11,13 +11,7 @@
  * Had turnKey thrown, `closed` would have been written, and `send` failed with what it threw.
  */
 import type { AnyStateMachine, ContextFrom, EventFromLogic, InputFrom } from 'xstate'
-import type { Log } from '../../messages/grammar/index.ts'
 import type { Tables } from '../tables.ts'
-import { carrying } from './carry.ts'
-import { demandNamed } from './named.ts'
-import type { Outbox } from './outbox.ts'
-import { type Entry, store } from './store.ts'
-import { turns } from './turns.ts'
 
 /** One record as stored. */
 export interface Stored<M extends AnyStateMachine> {

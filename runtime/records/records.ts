@@ -5,7 +5,7 @@ import { carrying } from './carry.ts'
 import { demandNamed } from './named.ts'
 import type { Outbox } from './outbox.ts'
 import type { Change, Records, RecordsInit } from './record.ts'
-import { store } from './store.ts'
+import { type Entry, store } from './store.ts'
 import { turns } from './turns.ts'
 
 /** What records are is written in `record.ts`. */
