@@ -68,11 +68,12 @@ async function diagnosis(response: Response): Promise<string> {
 async function beginning(response: Response): Promise<string> {
   const pieces: Uint8Array[] = []
   let size = 0
+  const enough = new Error('enough')
   try {
-    for await (const piece of response.body) {
+    await response.read((piece) => {
       pieces.push(piece)
-      if ((size += piece.length) >= looked) break
-    }
+      if ((size += piece.length) >= looked) throw enough
+    })
   } catch {
     // The status is the answer; words that do not arrive are not missed.
   } finally {

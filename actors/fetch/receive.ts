@@ -23,14 +23,14 @@ export async function receive(response: Response, { file, size, reached, attempt
     let passOver = rangeOf(response, file.offset, size, attempted)
     const announced = lengthOf(response)
     if (announced !== undefined && announced > passOver + size - file.offset) throw tooMuch(attempted, size)
-    for await (const piece of response.body) {
+    await response.read((piece) => {
       const fresh = passOver > 0 ? piece.subarray(passOver) : piece
       passOver -= piece.length - fresh.length
       if (fresh.length > size - file.offset) throw tooMuch(attempted, size)
-      if (fresh.length === 0) continue
+      if (fresh.length === 0) return
       file.append(fresh)
       reached(file.offset)
-    }
+    })
     return file.offset < size
       ? new Failure('data_loss', `${attempted}: the registry has ${file.offset} bytes of the ${size} declared`)
       : undefined

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { Agent } from 'undici'
 import { Failure } from '../../messages/grammar/index.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
@@ -16,7 +17,8 @@ export interface Request {
 export interface Response {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  readonly body: AsyncIterable<Uint8Array>
+  /** Hand over the body piece by piece, as it comes; resolves at its end. Fails as `use` does, which then gets no more. Once only. */
+  read(use: (piece: Uint8Array) => void): Promise<void>
   /** Done with it, read or not. A short rest is passed over so that the connection can be used again, a long one closes it. */
   discard(): void
 }
@@ -70,15 +72,31 @@ export function openTransport({
           method,
           headers: { 'accept-encoding': 'identity', ...headers },
           signal,
-          highWaterMark: 1024 * 1024,
         })
-        return { status: statusCode, headers: got, body, discard: () => void body.dump({ limit: shortRest }).catch(() => {}) }
+        const discard = () => void body.dump({ limit: shortRest }).catch(() => {})
+        return { status: statusCode, headers: got, read: (use) => read(body, use), discard }
       } catch (error) {
         throw networkFailure(error, `${attempted}: ${method} ${redacted(url)}`, signal)
       }
     },
     [Symbol.asyncDispose]: () => agent.destroy(),
   }
+}
+
+/** By events: an iterator costs as much again as the network does. */
+function read(body: Readable, use: (piece: Uint8Array) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (body.errored) return reject(body.errored)
+    const hand = (piece: Uint8Array) => {
+      try {
+        use(piece)
+      } catch (error) {
+        body.off('data', hand)
+        reject(error)
+      }
+    }
+    body.on('error', reject).on('end', resolve).on('data', hand)
+  })
 }
 
 /** One value of a header; of several the first. */

@@ -18,10 +18,10 @@ export async function readWhole(
     if (announced !== undefined && announced > limit) throw tooLong()
     const pieces: Uint8Array[] = []
     let size = 0
-    for await (const piece of response.body) {
+    await response.read((piece) => {
       pieces.push(piece)
       if ((size += piece.length) > limit) throw tooLong()
-    }
+    })
     return Buffer.concat(pieces)
   } catch (error) {
     throw networkFailure(error, attempted, signal)

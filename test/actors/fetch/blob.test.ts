@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -192,6 +193,38 @@ test('an offset the file has not reached, or past the end, is refused', async ()
   await using course = await startCourse({ before: 10 })
   expect(await failureOf(course.run({ offset: 11 }))).toMatchObject({ code: 'failed_precondition' })
   expect(await failureOf(course.run({ offset: size + 1 }))).toMatchObject({ code: 'failed_precondition' })
+})
+
+test.skipIf(process.getuid?.() !== 0)('a full disk is told as such, and the registry is not asked again', async () => {
+  await using course = await startCourse()
+  const small = join(course.directory, 'small')
+  await mkdir(small)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', small])
+  try {
+    const file = join(small, 'data')
+    await writeFile(file, '')
+    course.registry.on(path, bytes(content))
+    const failure = await failureOf(course.run({ path: file }))
+    expect(failure).toMatchObject({ code: 'resource_exhausted', message: expect.stringContaining(`write ${file}: no space left`) })
+    expect(course.registry.seen).toHaveLength(1)
+    expect(course.advanced.at(-1)).toBe((await readFile(file)).length)
+  } finally {
+    execFileSync('umount', [small])
+  }
+})
+
+test('several blobs come over connections of their own', async () => {
+  await using first = await startCourse()
+  const waiting: (() => void)[] = []
+  // Nobody is answered before all have asked.
+  first.registry.on(path, (request, response) => {
+    waiting.push(() => bytes(content)(request, response))
+    if (waiting.length === 3) for (const answer of waiting) answer()
+  })
+  const files = ['1', '2', '3'].map((name) => join(first.directory, 'x', name))
+  for (const file of files) await writeFile(file, '')
+  await Promise.all(files.map((file) => first.run({ path: file })))
+  for (const file of files) expect(Buffer.compare(await readFile(file), content)).toBe(0)
 })
 
 test('an ingest that is gone ends it', async () => {
