@@ -101,6 +101,7 @@ async function bring(way: Way, watch: (item: { offset: number }) => void): Promi
   } catch (error) {
     throw untold ?? error
   } finally {
+    told.reached(file.offset)
     await told.settle()
   }
   if (untold) throw untold
