@@ -37,7 +37,7 @@ class MemoryBus implements Bus {
 
   async request(subject: string, packet: Packet, sending: Sending): Promise<Packet> {
     await using replies = this.#ask(subject, packet, sending)
-    return replies.next()
+    return await replies.next()
   }
 
   async *requestMany(subject: string, packet: Packet, sending: Sending): AsyncIterable<Packet> {
@@ -83,6 +83,7 @@ class MemoryBus implements Bus {
       this.#check(reply, `answer ${subject}`)
       this.#later(() => replies.push(reply))
     }
+    if (sending.signal?.aborted) return replies
     if (this.#send(subject, packet, respond) === 0) replies.fail(nobody(subject))
     return replies
   }

@@ -38,11 +38,8 @@ export async function keepEvents(bus: Bus, keeping: Keeping): Promise<boolean> {
   const manager = await managerOf(bus)
   if (!manager) return false
   const name = streamName(bus.root)
-  const bounds = {
-    max_age: nanoseconds(keeping.maxAgeMs ?? 7 * day),
-    max_bytes: keeping.maxBytes ?? 256 * 1024 * 1024,
-    duplicate_window: nanoseconds(keeping.dedupeMs ?? 2 * 60 * 1_000),
-  }
+  const { maxAgeMs = 7 * day, maxBytes = 256 * 1024 * 1024, dedupeMs = 2 * 60 * 1_000 } = keeping
+  const bounds = { max_age: nanoseconds(maxAgeMs), max_bytes: maxBytes, duplicate_window: nanoseconds(Math.min(dedupeMs, maxAgeMs)) }
   const subjects = durableSubjects(bus.root, keeping.protocols)
   try {
     const kept = await keptSubjects(manager, name)
