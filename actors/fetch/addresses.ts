@@ -1,5 +1,5 @@
 import { Failure } from '../../messages/grammar/index.ts'
-import { isLoopback, type Reference } from '../../messages/words/index.ts'
+import { type Descriptor, isLoopback, type Reference, roleOf } from '../../messages/words/index.ts'
 
 /** Where a host of references answers, when that is elsewhere. */
 const elsewhere: Readonly<Record<string, string>> = { 'docker.io': 'registry-1.docker.io', 'index.docker.io': 'registry-1.docker.io' }
@@ -14,6 +14,15 @@ export function originOf(host: string): string {
 
 /** The URL of a manifest (`manifests/latest`) or blob (`blobs/sha256:…`) of a repository. */
 export const urlOf = (reference: Reference, path: string): URL => new URL(`/v2/${reference.repository}/${path}`, originOf(reference.host))
+
+/**
+ * Where a repository has what a descriptor names: manifests and indexes in a place of their own, and given only to who takes their
+ * media type.
+ */
+export function placeOf({ mediaType, digest }: Descriptor): { path: string; accept?: string } {
+  const isManifest = ['manifest', 'index'].includes(roleOf(mediaType))
+  return isManifest ? { path: `manifests/${digest}`, accept: mediaType } : { path: `blobs/${digest}` }
+}
 
 /** Where a redirect leads. Fails with unimplemented when it leads nowhere, off the web, or from HTTPS to plain HTTP. */
 export function redirectOf(from: URL, location: string | undefined, attempted: string): URL {

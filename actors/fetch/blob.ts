@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Code, Failure, isFailure } from '../../messages/grammar/index.ts'
-import { type Descriptor, formatReference, parseReference, roleOf } from '../../messages/words/index.ts'
+import { type Descriptor, formatReference, parseReference } from '../../messages/words/index.ts'
 import { placeOf } from './addresses.ts'
 import { latest } from './latest.ts'
 import { type LentFile, openLent } from './lent.ts'
@@ -122,13 +122,10 @@ async function download(way: Way, reached: (offset: number) => void): Promise<vo
   const { registries, request, file, attempted, resumeMs, signal } = way
   const { name, descriptor } = request
   const reference = parseReference(name)
-  // a registry keeps manifests in a place of their own, and gives them only to who takes their type
-  const isManifest = ['manifest', 'index'].includes(roleOf(descriptor.mediaType))
-  const path = `${isManifest ? 'manifests' : 'blobs'}/${descriptor.digest}`
-  const accept = isManifest ? { accept: descriptor.mediaType } : {}
+  const { path, accept } = placeOf(descriptor)
   for (let idle = 0; file.offset < descriptor.size; ) {
     const from = file.offset
-    const headers = { ...accept, ...(from > 0 && { range: `bytes=${from}-` }) }
+    const headers = { ...(accept && { accept }), ...(from > 0 && { range: `bytes=${from}-` }) }
     const opened = registries.open({
       method: 'GET',
       reference,

@@ -1,5 +1,6 @@
 import { Failure } from '../../messages/grammar/index.ts'
-import { type Descriptor, formatReference, maxDocumentSize, type Reference, roleOf } from '../../messages/words/index.ts'
+import { type Descriptor, formatReference, maxDocumentSize, type Reference } from '../../messages/words/index.ts'
+import { placeOf } from './addresses.ts'
 import { checkDocument } from './declared.ts'
 import type { Registries } from './registry.ts'
 import { digestLike, readWhole } from './whole.ts'
@@ -23,15 +24,8 @@ export async function readDocument(
   const attempted = `fetch ${mediaType} ${digest} of ${formatReference(reference)}`
   if (size > maxDocumentSize)
     throw new Failure('out_of_range', `${attempted}: its ${size} bytes are more than the ${maxDocumentSize} a document may have`)
-  const isManifest = ['manifest', 'index'].includes(roleOf(mediaType))
-  const question = {
-    method: 'GET',
-    reference,
-    attempted,
-    signal,
-    path: `${isManifest ? 'manifests' : 'blobs'}/${digest}`,
-    headers: isManifest ? { accept: mediaType } : {},
-  } as const
+  const { path, accept } = placeOf(descriptor)
+  const question = { method: 'GET', reference, path, headers: { ...(accept && { accept }) }, attempted, signal } as const
   const bytes = await registries.ask(question, (response) => readWhole(response, { limit: maxDocumentSize, attempted, signal }))
   if (bytes.byteLength !== size)
     throw new Failure('data_loss', `${attempted}: the registry sent ${bytes.byteLength} bytes instead of ${size}`)

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { streamBlob } from '../../../actors/fetch/blob.ts'
 import { Failure } from '../../../messages/grammar/index.ts'
 import { bytes, type Delivering, startHostileRegistry, status } from '../../support/hostile-registry.ts'
-import { blobOf, pushBlob } from '../../support/images.ts'
+import { blobOf, makeImage, pushBlob, pushImage } from '../../support/images.ts'
 import { startRegistry } from '../../support/registry.ts'
 import { tempDirectory } from '../../support/temp.ts'
 import { failureOf, never, openWay } from './setup.ts'
@@ -87,6 +87,17 @@ test('a range is asked for only when there is something already', async () => {
   await course.run({ offset: 0 })
   expect(course.ranges()).toEqual(['bytes=1000-', undefined])
   expect(await course.whole()).toBe(true)
+})
+
+test('a manifest is streamed from where registries keep manifests', async () => {
+  await using registry = await startRegistry()
+  await using course = await startCourse()
+  await using way = openWay()
+  const image = await makeImage({ layers: [[{ name: 'a', content: 'a' }]] })
+  const name = await pushImage(registry, 'a:v1', image)
+  const components = { registries: way.registries, directory: course.directory, advance: async () => {} }
+  await Array.fromAsync(streamBlob(components, { name, descriptor: image.manifest.descriptor, path: course.file, offset: 0 }, never))
+  expect(Buffer.compare(await readFile(course.file), image.manifest.bytes)).toBe(0)
 })
 
 test('what is there whole, or is empty, is not asked for', async () => {
