@@ -58,22 +58,21 @@ export async function apply(applying: Applying, options: ApplyOptions): Promise<
   using layer = new Layer(ground)
   const reader = tarReader(layer, limits)
   const hash = createHash('sha256')
-  const taken = { bytes: 0 }
   let size = 0
-  const source = counted(readGrowing(applying.growth, { size: applying.size, signal }), taken)
-  for await (const chunk of inflate(source, { limits, taken: () => taken.bytes, signal })) {
+  await using source = reading(applying, signal)
+  for await (const chunk of inflate(source.pieces, { limits, taken: source.taken, signal })) {
     signal.throwIfAborted()
     hash.update(chunk)
     size += chunk.length
     reader.push(chunk)
-    onProgress({ offset: taken.bytes, written: layer.written, entries: layer.entries })
+    onProgress({ offset: source.taken(), written: layer.written, entries: layer.entries })
   }
   reader.finish()
   const diffId = `sha256:${hash.digest('hex')}`
   if (applying.expected !== undefined && applying.expected !== diffId)
     throw new Failure('data_loss', `apply layer: it unpacks to ${diffId}, ${applying.expected} was said`)
   finishDirectories(ground)
-  return { offset: taken.bytes, written: layer.written, entries: layer.entries, diffId, size, implied: impliedPaths(ground) }
+  return { offset: source.taken(), written: layer.written, entries: layer.entries, diffId, size, implied: impliedPaths(ground) }
 }
 
 /** As much as fits a message beside everything else. */
@@ -100,9 +99,26 @@ function impliedPaths(ground: Ground): string[] {
   return paths.sort()
 }
 
-async function* counted(source: AsyncIterable<Buffer>, taken: { bytes: number }): AsyncGenerator<Buffer> {
-  for await (const piece of source) {
-    taken.bytes += piece.length
-    yield piece
+/** The blob's bytes, and how many were taken. Disposing it ends the reading at once, also when it waits for more to arrive. */
+function reading(
+  { growth, size }: Applying,
+  signal: AbortSignal,
+): { pieces: AsyncGenerator<Buffer>; taken: () => number } & AsyncDisposable {
+  const ended = new AbortController()
+  const reader = readGrowing(growth, { size, signal: AbortSignal.any([signal, ended.signal]) })
+  let bytes = 0
+  async function* counted(): AsyncGenerator<Buffer> {
+    for await (const piece of reader) {
+      bytes += piece.length
+      yield piece
+    }
+  }
+  return {
+    pieces: counted(),
+    taken: () => bytes,
+    async [Symbol.asyncDispose]() {
+      ended.abort()
+      await reader.return(undefined)
+    },
   }
 }

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { Failure } from '../../messages/grammar/index.ts'
 import { errnoOf } from '../../runtime/errno.ts'
+import { Frames } from './frames.ts'
 import { excessive, invalid } from './invalid.ts'
 import type { Limits } from './limits.ts'
 
@@ -13,7 +14,10 @@ export type Compression = 'gzip' | 'zstd' | 'none'
 const chunkSize = 512 * 1024
 const ahead = 2
 
-/** The uncompressed bytes of a layer: several members or frames one after another are one stream. Fails with data_loss when they are damaged or cut short. */
+/**
+ * The uncompressed bytes of a layer: several members or frames one after another are one stream. Fails with data_loss when they are
+ * damaged or cut short. Left early, it leaves the source to be ended by its owner, who may have to wake it first.
+ */
 export async function* inflate(source: AsyncGenerator<Buffer>, { limits, taken, signal }: InflateOptions): AsyncGenerator<Buffer> {
   const { head, rest } = await begin(source)
   let made = 0
@@ -43,26 +47,35 @@ export function compressionOf(head: Buffer): Compression {
 
 const options = { chunkSize, readableHighWaterMark: chunkSize * ahead, writableHighWaterMark: chunkSize }
 
-const decoders: Readonly<Record<Compression, (source: AsyncIterable<Buffer>, signal: AbortSignal) => AsyncIterable<Buffer>>> = {
+const decoders: Readonly<Record<Compression, (source: AsyncGenerator<Buffer>, signal: AbortSignal) => AsyncIterable<Buffer>>> = {
   gzip: (source, signal) => decode(source, createGunzip(options), signal),
-  zstd: (source, signal) => decode(source, createZstdDecompress(options), signal),
+  zstd: inflateFrames,
   none: (source) => source,
 }
 
 async function* decode(source: AsyncIterable<Buffer>, decoder: Transform, signal: AbortSignal): AsyncGenerator<Buffer> {
-  // a failure of the source arrives through the decoder too
-  const feeding = pipeline(source, decoder, { signal })
-  feeding.catch(() => {})
+  // a failure of the source arrives through the decoder; when the decoder ends first, nobody asks how the feeding went
+  pipeline(source, decoder, { signal }).catch(() => {})
   try {
     yield* decoder as AsyncIterable<Buffer>
   } catch (error) {
     signal.throwIfAborted()
     throw understood(error)
-  } finally {
-    decoder.destroy()
-    // the source is closed only when this has settled
-    await feeding.catch(() => {})
   }
+}
+
+/** Node's decoder stops after one frame, and there may be many: each gets a decoder, and what the one before did not use. */
+async function* inflateFrames(source: AsyncGenerator<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const frames = new Frames(source)
+  let decoder: ReturnType<typeof createZstdDecompress>
+  do {
+    decoder = createZstdDecompress(options)
+    yield* decode(
+      frames.pieces(() => decoder.bytesWritten),
+      decoder,
+      signal,
+    )
+  } while (await frames.next(decoder.bytesWritten))
 }
 
 function understood(error: unknown): unknown {
@@ -82,10 +95,6 @@ async function begin(source: AsyncGenerator<Buffer>): Promise<{ head: Buffer; re
 }
 
 async function* prefixed(head: Buffer, source: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  try {
-    if (head.length > 0) yield head
-    yield* source
-  } finally {
-    await source.return(undefined)
-  }
+  if (head.length > 0) yield head
+  for (let next = await source.next(); !next.done; next = await source.next()) yield next.value
 }
