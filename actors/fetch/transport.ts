@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { Agent } from 'undici'
+import { Agent, errors } from 'undici'
 import { Failure } from '../../messages/grammar/index.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 import { redacted } from './addresses.ts'
@@ -125,7 +125,7 @@ export function networkFailure(error: unknown, attempted: string, signal: AbortS
   const known = codes[code]
   if (known) return new Failure(known[0], `${attempted}: ${known[1]}`, { cause: error })
   if (errnoOf(error) !== undefined) return fromErrno(error, attempted)
-  if (code.startsWith('HPE_')) return new Failure('unimplemented', `${attempted}: the answer is not HTTP`, { cause: error })
+  if (error instanceof errors.HTTPParserError) return new Failure('unimplemented', `${attempted}: the answer is not HTTP`, { cause: error })
   if (/^(ERR_(TLS|SSL)_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/.test(code))
     return new Failure('unavailable', `${attempted}: no trust in the connection: ${(error as Error).message.split('\n')[0]}`, {
       cause: error,
