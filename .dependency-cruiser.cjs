@@ -94,7 +94,7 @@ module.exports = {
     door('ffi', ['koffi'], ['runtime/syscalls/']),
     door('msgpack', ['msgpackr'], ['runtime/bus/codec.ts']),
     door('pino', ['pino'], ['runtime/log.ts']),
-    door('undici', ['undici'], ['actors/fetch/', 'test/support/']),
+    door('undici', ['undici'], ['actors/fetch/', 'ops/lab/', 'test/']),
     door('commander', ['commander'], ['ops/']),
   ],
   options: {
