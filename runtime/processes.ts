@@ -83,7 +83,9 @@ export const endGroup = (pid: number): void => end(-pid)
 function ended(child: ChildProcess, event: 'exit' | 'close'): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once(event, (code: number | null, signal: NodeJS.Signals | null) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))
+    child.once(event, (code: number | null, signal: NodeJS.Signals | null) =>
+      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)),
+    )
   })
 }
 

@@ -55,7 +55,7 @@ export async function startContainer(home: Home): Promise<AsyncDisposable> {
       return made
     } catch (error) {
       await asks.snapshot.remove({ key: made.key, driver: made.driver }, { trace }).catch((left: unknown) => {
-        log.error({ error: left, id }, 'remove the snapshot of a container that could not be recorded')
+        log.error({ err: left, id }, 'remove the snapshot of a container that could not be recorded')
       })
       throw error
     }

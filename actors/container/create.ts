@@ -1,10 +1,10 @@
+import type { z } from 'zod'
 import type { Container, container } from '../../messages/container.ts'
 import type { content } from '../../messages/content.ts'
 import { type Client, Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { Image, image } from '../../messages/image.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
 import { chainIds, type Descriptor, formatReference, maxDocumentSize, parseReference } from '../../messages/words/index.ts'
-import type { z } from 'zod'
 import { type ImageConfig, parseConfig } from './config.ts'
 import { processOf } from './process.ts'
 
@@ -63,7 +63,8 @@ async function findImage(asks: Asks, text: string, attempted: string, asking: As
 
 /** A small blob, whole. Fails with failed_precondition when it says it is large. */
 async function readBlob(asks: Asks, { digest, size }: Descriptor, attempted: string, asking: Asking): Promise<Uint8Array> {
-  if (size > maxDocumentSize) throw new Failure('failed_precondition', `${attempted}: a config of ${size} bytes is more than ${maxDocumentSize}`)
+  if (size > maxDocumentSize)
+    throw new Failure('failed_precondition', `${attempted}: a config of ${size} bytes is more than ${maxDocumentSize}`)
   const parts: Uint8Array[] = []
   for (let offset = 0; offset < size; ) {
     const { bytes } = await asks.content.read({ digest, offset }, asking)

@@ -1,6 +1,7 @@
+import { constants } from 'node:os'
 import type { container } from '../../messages/container.ts'
 import { exec } from '../../messages/exec.ts'
-import { type Context, Failure } from '../../messages/grammar/index.ts'
+import { type Context, Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { serve } from '../../runtime/bus/serve.ts'
@@ -80,7 +81,8 @@ export async function startExec(home: Home): Promise<AsyncDisposable> {
           const { value, context } = demandAlive(id, `kill task ${id}`)
           await command(oci(context.runtime), 'kill', { id, args: [String(number)] }, { signal })
           // A frozen process does not even die.
-          if (value === 'paused' && number === 9) await tasks.records.send(id, { type: 'resume' }, { signal })
+          if (value === 'paused' && number === constants.signals.SIGKILL)
+            await tasks.records.send(id, { type: 'resume' }, { signal }).catch(unlessEnded)
           return {}
         },
         pause: ({ id }, context) => {
@@ -115,7 +117,8 @@ export async function startExec(home: Home): Promise<AsyncDisposable> {
         },
         async remove({ id }, { signal, trace }) {
           const before = taskOf(tasks.demand(id, `remove task ${id}`))
-          if (before.state === 'running' || before.state === 'paused') throw new Failure('failed_precondition', `remove task ${id}: it is ${before.state}`)
+          if (before.state === 'running' || before.state === 'paused')
+            throw new Failure('failed_precondition', `remove task ${id}: it is ${before.state}`)
           await tasks.records.send(id, { type: 'remove' }, { signal, trace })
           inputs.close(id)
           const after: typeof before = { ...before, state: 'stopped' }
@@ -125,12 +128,17 @@ export async function startExec(home: Home): Promise<AsyncDisposable> {
       },
     }),
   )
-  const owned = stack.move()
-  return owned
+  return stack.move()
 }
 
 async function lookAtCgroups(home: Home): Promise<Cgroups> {
   const cgroups = await probeCgroups()
-  if (!cgroups.usable) home.log.warn({ kind: cgroups.kind }, 'no cgroups can be written here: containers run without limits, and cannot be paused')
+  if (!cgroups.usable)
+    home.log.warn({ kind: cgroups.kind }, 'no cgroups can be written here: containers run without limits, and cannot be paused')
   return cgroups
+}
+
+/** It died before it could be resumed. */
+function unlessEnded(error: unknown): void {
+  if (!isFailure(error, 'failed_precondition', 'not_found')) throw error
 }

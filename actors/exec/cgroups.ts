@@ -18,7 +18,8 @@ export async function probeCgroups(): Promise<Cgroups> {
   if (at('/sys/fs/cgroup')?.type === 'cgroup2') return { usable: writable(at('/sys/fs/cgroup')), crunRefuses: undefined, kind: 'unified' }
   const legacy = mounts.filter(({ target, type }) => type === 'cgroup' && target.startsWith('/sys/fs/cgroup/'))
   if (legacy.length === 0) return { usable: false, crunRefuses: undefined, kind: 'none' }
-  const controllers = at('/sys/fs/cgroup/unified') && (await readFile('/sys/fs/cgroup/unified/cgroup.controllers', 'utf8').catch(() => '')).trim()
+  const controllers =
+    at('/sys/fs/cgroup/unified') && (await readFile('/sys/fs/cgroup/unified/cgroup.controllers', 'utf8').catch(() => '')).trim()
   return {
     usable: legacy.every(writable),
     crunRefuses: controllers ? `the cgroup v2 beside v1 on this machine has controllers (${controllers})` : undefined,
@@ -27,7 +28,8 @@ export async function probeCgroups(): Promise<Cgroups> {
 }
 
 /** The cgroup of a container: told apart from those of other nodes of this machine, whose containers may have the same ids. */
-export const cgroupName = (root: string, id: string): string => `/gantry-${createHash('sha256').update(root).digest('hex').slice(0, 8)}-${id}`
+export const cgroupName = (root: string, id: string): string =>
+  `/gantry-${createHash('sha256').update(root).digest('hex').slice(0, 8)}-${id}`
 
 interface Mounted {
   readonly target: string

@@ -1,7 +1,7 @@
-import type { Container } from '../../messages/container.ts'
-import type { Mount } from '../../messages/snapshot.ts'
-import { Failure } from '../../messages/grammar/index.ts'
 import type { taskMachine } from '../../machines/task.ts'
+import type { Container } from '../../messages/container.ts'
+import { Failure } from '../../messages/grammar/index.ts'
+import type { Mount } from '../../messages/snapshot.ts'
 import type { Announcement, Effect } from '../../runtime/records/records.ts'
 import type { Places } from './bundle.ts'
 import { make, unmake } from './making.ts'
@@ -56,7 +56,11 @@ export function taskEffects(components: EffectComponents) {
   }
 
   const thaw: TaskEffect = async ({ id, context }) => {
-    await command(oci(context.runtime), 'resume', { id })
+    const runtime = oci(context.runtime)
+    await command(runtime, 'resume', { id }).catch(async (error: unknown) => {
+      // Some runtimes thaw what they kill; and after a crash it may have been resumed before.
+      if ((await ociState(runtime, id)) === 'paused') throw error
+    })
     return { type: 'resumed' }
   }
 

@@ -20,9 +20,12 @@ export async function readExit(directory: string, id: string): Promise<Exit | un
 /** Have `told` called with every name that appears in the directory of exits; it may be told one twice, and names that are no id. */
 export async function watchExits(directory: string, components: { told: (id: string) => void; log: Log }): Promise<Disposable> {
   const { told, log } = components
-  const failed = (error: unknown) => log.error({ error }, 'watch exits')
+  const failed = (error: unknown) => log.error({ err: error }, 'watch exits')
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const all = () => void readdir(directory).then((names) => names.forEach((name) => told(name)), failed)
+  const all = () =>
+    void readdir(directory).then((names) => {
+      for (const name of names) told(name)
+    }, failed)
   // Without a name the kernel had more to say than room for it.
   const watcher = watch(directory, (_event, name) => (name === null ? all() : told(name)))
   watcher.on('error', failed)

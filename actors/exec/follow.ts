@@ -16,10 +16,13 @@ export async function* followLog(path: string, options: { over: Promise<unknown>
   })
   const stirs = new Stirs()
   let ended = false
-  options.over.then(() => {
-    ended = true
-    stirs.stir()
-  }, () => {})
+  options.over.then(
+    () => {
+      ended = true
+      stirs.stir()
+    },
+    () => {},
+  )
   // Watched before the first read: what is written in between is seen by one or the other.
   const watcher = watch(path, () => stirs.stir())
   watcher.on('error', () => stirs.stir())

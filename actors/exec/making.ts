@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
+import type { TaskContext } from '../../machines/task.ts'
 import type { Container } from '../../messages/container.ts'
 import type { Mount } from '../../messages/snapshot.ts'
-import type { TaskContext } from '../../machines/task.ts'
 import { isAlive } from '../../runtime/alive.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 import { mountAll, unmount } from '../../runtime/mounts.ts'

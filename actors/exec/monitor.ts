@@ -1,8 +1,8 @@
 import { open, readdir, readFile } from 'node:fs/promises'
-import { Failure } from '../../messages/grammar/index.ts'
+import type { Being } from '../../machines/task.ts'
+import type { Failure } from '../../messages/grammar/index.ts'
 import { livingAt } from '../../runtime/alive.ts'
 import { endGroup, launch } from '../../runtime/processes.ts'
-import type { Being } from '../../machines/task.ts'
 import type { Bundle, Places } from './bundle.ts'
 import { lastLine, type Oci, refusal } from './oci.ts'
 
@@ -89,7 +89,10 @@ async function refusalOf({ id, bundle, args }: MonitorInit, said: string): Promi
   const attempted = `create task ${id}`
   const fromRuntime = lastLine(await readFile(bundle.runtimeLog, 'utf8').catch(() => ''))
   const { message } = parse(said)
-  const reason = fromRuntime || (typeof message === 'string' ? lastLine(message) : '') || lastLine(await readFile(bundle.monitorLog, 'utf8').catch(() => ''))
+  const reason =
+    fromRuntime ||
+    (typeof message === 'string' ? lastLine(message) : '') ||
+    lastLine(await readFile(bundle.monitorLog, 'utf8').catch(() => ''))
   return refusal(attempted, reason, args)
 }
 

@@ -46,8 +46,10 @@ export async function ociState(oci: Oci, id: string, options: { signal?: AbortSi
 export function refusal(attempted: string, said: string, args: readonly string[] = []): Failure {
   const program = named(said) ?? args[0]
   if (ofProgram(said, 'not found|no such file')) return new Failure('not_found', `${attempted}: the image has no program ${program}`)
-  if (ofProgram(said, 'permission denied|is a directory')) return new Failure('permission_denied', `${attempted}: ${program} may not be executed`)
-  if (ofProgram(said, 'exec format error')) return new Failure('failed_precondition', `${attempted}: ${program} is not a program for this machine`)
+  if (ofProgram(said, 'permission denied|is a directory'))
+    return new Failure('permission_denied', `${attempted}: ${program} may not be executed`)
+  if (ofProgram(said, 'exec format error'))
+    return new Failure('failed_precondition', `${attempted}: ${program} is not a program for this machine`)
   if (/does not exist|no such process|already finished|not running|is stopped|status.: No such file/i.test(said)) {
     return new Failure('not_found', `${attempted}: ${said}`)
   }

@@ -51,4 +51,5 @@ async function findProgram(name: string): Promise<string | undefined> {
   return undefined
 }
 
-const missing = (why: string, debian: string) => new Failure('unimplemented', `run a container: ${why}; on Debian: apt-get install ${debian}`)
+const missing = (why: string, debian: string) =>
+  new Failure('unimplemented', `run a container: ${why}; on Debian: apt-get install ${debian}`)

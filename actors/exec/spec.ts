@@ -46,7 +46,11 @@ export function runtimeSpec(init: SpecInit) {
       rlimits: [{ type: 'RLIMIT_NOFILE', hard: init.openFiles, soft: Math.min(init.openFiles, 1024) }],
       noNewPrivileges: true,
     },
-    mounts: [...mounts, ...(init.cgroup === undefined ? [] : [cgroupMount]), ...Object.entries(init.files).map(([to, from]) => shown(to, from))],
+    mounts: [
+      ...mounts,
+      ...(init.cgroup === undefined ? [] : [cgroupMount]),
+      ...Object.entries(init.files).map(([to, from]) => shown(to, from)),
+    ],
     linux: {
       namespaces: [{ type: 'pid' }, { type: 'ipc' }, { type: 'uts' }, { type: 'mount' }],
       ...(init.cgroup !== undefined && { cgroupsPath: init.cgroup }),
@@ -61,11 +65,7 @@ export function runtimeSpec(init: SpecInit) {
 /** The process's own, then what every program expects of its surroundings. */
 function environment(process: Process, user: User): string[] {
   const has = (name: string) => process.env.some((variable) => variable.startsWith(`${name}=`))
-  return [
-    ...process.env,
-    ...(has('HOME') ? [] : [`HOME=${user.home}`]),
-    ...(process.terminal && !has('TERM') ? ['TERM=xterm'] : []),
-  ]
+  return [...process.env, ...(has('HOME') ? [] : [`HOME=${user.home}`]), ...(process.terminal && !has('TERM') ? ['TERM=xterm'] : [])]
 }
 
 const shown = (destination: string, source: string): SpecMount => ({

@@ -1,11 +1,11 @@
-import { Failure } from '../../messages/grammar/index.ts'
-import type { Task } from '../../messages/exec.ts'
 import { type Being, type TaskContext, taskMachine } from '../../machines/task.ts'
+import type { Task } from '../../messages/exec.ts'
+import { Failure } from '../../messages/grammar/index.ts'
 import { isAlive } from '../../runtime/alive.ts'
 import { end } from '../../runtime/processes.ts'
-import { type Records, records, type RecordsInit, type Stored } from '../../runtime/records/records.ts'
-import { Endings } from './endings.ts'
+import { type Records, type RecordsInit, records, type Stored } from '../../runtime/records/records.ts'
 import { type EffectComponents, taskAnnouncements, taskEffects } from './effects.ts'
+import { Endings } from './endings.ts'
 import { readExit, sweepExits } from './exits.ts'
 
 export type StoredTask = Stored<typeof taskMachine>
@@ -49,7 +49,8 @@ export function openTasks(components: RecordsComponents & Omit<EffectComponents,
       endings.tell(id, taskOf(stopped))
     } catch (error) {
       // Ended and said so already, removed, or the node stops.
-      if (!(error instanceof Failure && ['failed_precondition', 'not_found'].includes(error.code))) log.warn({ error, id }, 'record the end of a task')
+      if (!(error instanceof Failure && ['failed_precondition', 'not_found'].includes(error.code)))
+        log.warn({ err: error, id }, 'record the end of a task')
     }
   }
 

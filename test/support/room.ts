@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { startContainer } from '../../actors/container/actor.ts'
-import { probeCgroups } from '../../actors/exec/cgroups.ts'
 import { startExec } from '../../actors/exec/actor.ts'
-import { container } from '../../messages/container.ts'
+import { probeCgroups } from '../../actors/exec/cgroups.ts'
+import type { container } from '../../messages/container.ts'
 import { content } from '../../messages/content.ts'
-import { exec } from '../../messages/exec.ts'
+import type { exec } from '../../messages/exec.ts'
 import { type Client, Failure, type Handlers, type Log, type Protocol } from '../../messages/grammar/index.ts'
 import { type Image, image } from '../../messages/image.ts'
 import { type Mount, snapshot } from '../../messages/snapshot.ts'
@@ -37,7 +37,7 @@ export interface Room extends AsyncDisposable {
   /** How it ended. */
   exitCode(id: string): Promise<number | undefined>
   /** Stop the exec actor without a word and start another on the same records. */
-  restart(): Promise<void>
+  restart(options?: { meanwhile?: () => Promise<void> }): Promise<void>
 }
 
 export interface StartOptions {
@@ -51,6 +51,8 @@ export interface StartOptions {
 }
 
 export interface RoomInit {
+  /** of the node; a directory of its own that goes with it, if left out */
+  readonly root?: string
   /** setting `exec.runtime` */
   readonly runtime?: string
   /** the image's config, over a plain one */
@@ -71,7 +73,7 @@ const diffId = digestOf(Buffer.from('busybox'))
 
 export async function openRoom(init: RoomInit = {}): Promise<Room> {
   await using stack = new AsyncDisposableStack()
-  const root = stack.use(await tempDirectory()).path
+  const root = init.root ?? stack.use(await tempDirectory()).path
   stack.defer(() => leave(root))
   const bus = stack.use(memoryBus())
   const tables = stack.use(await openTables(join(root, 'meta')))
@@ -85,13 +87,16 @@ export async function openRoom(init: RoomInit = {}): Promise<Room> {
   const home: Home = { node: 'n1', root, bus, tables, outbox, log: silent, settings }
   const lower = await makeRoot(join(root, 'image'), init.files)
   const snapshots = new Map<string, { parent: string | undefined; labels: Labels }>()
-  for (const played of [playImage(init), playContent(init), playSnapshots({ lower, snapshots, root, ...init })]) {
+  for (const played of [playImage(init), playContent(init), playSnapshots({ ...init, lower, snapshots, root })]) {
     stack.use(await serve(bus, { node: 'n1', log: silent, ...played }))
   }
   stack.use(await startContainer(home))
   let execActor = await startExec(home)
   stack.defer(() => execActor[Symbol.asyncDispose]())
-  const asks = { container: client<typeof container>(bus, { node: 'n1', actor: 'container' }), exec: client<typeof exec>(bus, { node: 'n1', actor: 'exec' }) }
+  const asks = {
+    container: client<typeof container>(bus, { node: 'n1', actor: 'container' }),
+    exec: client<typeof exec>(bus, { node: 'n1', actor: 'exec' }),
+  }
   const scope = stack.move()
   let count = 0
 
@@ -119,8 +124,9 @@ export async function openRoom(init: RoomInit = {}): Promise<Room> {
       for await (const task of asks.exec.wait({ id })) code = task.exitCode
       return code
     },
-    async restart() {
+    async restart({ meanwhile } = {}) {
       await execActor[Symbol.asyncDispose]()
+      await meanwhile?.()
       execActor = await startExec(home)
     },
     async [Symbol.asyncDispose]() {
@@ -142,20 +148,29 @@ export async function runtimesHere(): Promise<{ name: string; path: string }[]> 
   const { crunRefuses } = await probeCgroups()
   const found = ['crun', 'runc'].flatMap((name) => {
     try {
-      return [{ name, path: execFileSync('which', [name], { env: { PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }, encoding: 'utf8' }).trim() }]
+      return [
+        { name, path: execFileSync('which', [name], { env: { PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }, encoding: 'utf8' }).trim() },
+      ]
     } catch {
       return []
     }
   })
-  return await Promise.all(found.map(async ({ name, path }) => ({ name, path: name === 'crun' && crunRefuses ? await crunBehindDoor(path) : path })))
+  return await Promise.all(
+    found.map(async ({ name, path }) => ({ name, path: name === 'crun' && crunRefuses ? await crunBehindDoor(path) : path })),
+  )
 }
 
 /** crun with the cgroup v2 beside v1 out of its sight. It has no other way to be told. */
 async function crunBehindDoor(path: string): Promise<string> {
   const door = join(import.meta.dirname, '../../node_modules/.cache/gantry-test/crun')
+  const text = `#!/bin/sh\nexec unshare -m --propagation slave sh -c 'umount /sys/fs/cgroup/unified; exec ${path} "$@"' crun "$@"\n`
+  if ((await readFile(door, 'utf8').catch(() => '')) === text) return door
   await mkdir(dirname(door), { recursive: true })
-  await writeFile(door, `#!/bin/sh\nexec unshare -m --propagation slave sh -c 'umount /sys/fs/cgroup/unified; exec ${path} "$@"' crun "$@"\n`)
-  await chmod(door, 0o755)
+  // Another test file may be running the one that is there.
+  const made = `${door}.${process.pid}`
+  await writeFile(made, text)
+  await chmod(made, 0o755)
+  await rename(made, door)
   return door
 }
 
@@ -201,13 +216,13 @@ function playContent(init: RoomInit): Played {
   })
 }
 
-interface Played_ extends RoomInit {
+interface SnapshotsInit extends RoomInit {
   readonly lower: string
   readonly root: string
   readonly snapshots: Map<string, { parent: string | undefined; labels: Labels }>
 }
 
-function playSnapshots({ lower, root, snapshots, mounts: change = (mounts) => mounts }: Played_): Played {
+function playSnapshots({ lower, root, snapshots, mounts: change = (mounts) => mounts }: SnapshotsInit): Played {
   const mountsOf = async (key: string): Promise<Mount[]> => {
     const [upper, work] = [join(root, 'snapshots', key, 'fs'), join(root, 'snapshots', key, 'work')]
     await mkdir(upper, { recursive: true })
@@ -242,6 +257,7 @@ const accounts: Readonly<Record<string, string>> = {
 
 /** busybox, as an image would have it. */
 async function makeRoot(directory: string, files: Readonly<Record<string, string>> = {}): Promise<string> {
+  if ((await readdir(directory).catch(() => [])).length > 0) return directory
   for (const name of ['bin', 'etc', 'proc', 'sys', 'dev', 'tmp', 'root']) await mkdir(join(directory, name), { recursive: true })
   await copyFile('/bin/busybox', join(directory, 'bin/busybox'))
   const applets = execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).trim().split('\n')
@@ -261,7 +277,6 @@ async function leave(root: string): Promise<void> {
 
 /** Living processes whose command line mentions a path. */
 export async function processesOf(path: string): Promise<string[]> {
-  const { readdir } = await import('node:fs/promises')
   const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name))
   const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
   return lines.filter((line) => line.includes(path))
