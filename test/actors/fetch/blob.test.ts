@@ -125,6 +125,7 @@ test('another range than asked for is data loss, and nothing of it is written', 
 
 test.each<[string, Delivering, Parameters<typeof openWay>[0]]>([
   ['is closed early', { cutAfter: 100_000 }, {}],
+  ['is closed early without having announced a length', { cutAfter: 100_000, chunked: true }, {}],
   ['ends early as if that were all', { endAfter: 100_000 }, {}],
   ['says nothing more', { stallAfter: 100_000 }, { pieceMs: 100 }],
 ])('a connection that %s: it goes on at the byte reached', async (_, delivering, init) => {
