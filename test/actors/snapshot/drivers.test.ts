@@ -1,0 +1,3 @@
+import { snapshotDriverSuite } from '../../conformance/snapshots.ts'
+
+for (const driver of ['overlay', 'native']) snapshotDriverSuite(driver)
