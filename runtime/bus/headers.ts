@@ -21,7 +21,7 @@ export const header = {
 } as const
 
 /** The number of a failure, for tools that want one: the nearest of HTTP. */
-const numbers: Readonly<Record<Code, number>> = {
+export const numbers: Readonly<Record<Code, number>> = {
   invalid_argument: 400,
   unauthenticated: 401,
   permission_denied: 403,
