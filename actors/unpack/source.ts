@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { Failure } from '../../messages/grammar/index.ts'
-import { fromErrno } from '../../runtime/errno.ts'
+import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 
 /** How far a blob is on disk. It grows; the last one says `complete`. */
 export interface Growth {
@@ -27,6 +27,8 @@ export async function* readGrowing(
   try {
     for (let known = await latest.beyond(-1); ; known = await latest.beyond(at)) {
       file ??= open(known.path)
+      // Renamed between the telling and the opening, because it became content: where it is now is told next.
+      if (file === undefined) file = open((known = await latest.elsewhere(known.path)).path) ?? gone(known.path)
       if (known.offset < at) throw new Failure('unavailable', `read ${file.path}: it began anew at ${known.offset} after ${at}`)
       if (known.offset > size) throw new Failure('data_loss', `read ${file.path}: ${known.offset} bytes where ${size} were said`)
       while (at < known.offset) {
@@ -43,12 +45,18 @@ export async function* readGrowing(
   }
 }
 
-function open(path: string): { path: string; fd: number } {
+/** Undefined when there is no such file. */
+function open(path: string): { path: string; fd: number } | undefined {
   try {
     return { path, fd: openSync(path, 'r') }
   } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
     throw fromErrno(error, `open blob ${path}`)
   }
+}
+
+function gone(path: string): never {
+  throw new Failure('not_found', `open blob ${path}: it is not there`)
 }
 
 /** In place: the bytes were just written, so they are in memory. */
@@ -67,6 +75,8 @@ function read({ path, fd }: { path: string; fd: number }, at: number, length: nu
 interface Latest extends Disposable {
   /** The latest growth, as soon as it is past `offset` or complete. */
   beyond(offset: number): Promise<Growth>
+  /** The latest growth, as soon as it is in another file than `path`; fails when it never is. */
+  elsewhere(path: string): Promise<Growth>
 }
 
 /** Takes growth as it comes, so that who tells it never waits for who reads. */
@@ -98,15 +108,17 @@ function follow(growth: AsyncIterable<Growth>, signal: AbortSignal): Latest {
     wake()
   }
   signal.addEventListener('abort', abort, { once: true })
+  const first = async (wanted: (growth: Growth) => boolean): Promise<Growth> => {
+    for (;;) {
+      signal.throwIfAborted()
+      if (latest !== undefined && wanted(latest)) return latest
+      if (over !== undefined) throw over.error
+      await changed.promise
+    }
+  }
   return {
-    async beyond(offset) {
-      for (;;) {
-        signal.throwIfAborted()
-        if (latest !== undefined && (latest.complete || latest.offset > offset || latest.offset < offset)) return latest
-        if (over !== undefined) throw over.error
-        await changed.promise
-      }
-    },
+    beyond: (offset) => first((growth) => growth.complete || growth.offset !== offset),
+    elsewhere: (path) => first((growth) => growth.path !== path),
     [Symbol.dispose]() {
       signal.removeEventListener('abort', abort)
       // its own end is of no interest any more
