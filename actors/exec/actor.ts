@@ -24,9 +24,10 @@ export async function startExec(home: Home): Promise<AsyncDisposable> {
   const places = placesOf(home.root)
   const cgroups = await lookAtCgroups(home)
   const oci = (program: string) => ociAt(program, { state: places.runtime, cgroups: cgroups.usable })
+  const cgroup = (id: string) => (cgroups.usable ? cgroupName(home.root, id) : undefined)
   const plans = new Map<string, Plan>()
   const inputs = stack.use(new Inputs((id) => bundleOf(places, id).directory))
-  const tasks = stack.use(openTasks({ ...home, places, plans, oci }))
+  const tasks = stack.use(openTasks({ ...home, places, plans, oci, cgroup }))
   stack.use(await watchExits(places.exits, { told: (id) => void tasks.settle(id), log: home.log }))
   const containers = client<typeof container>(home.bus, { node: home.node, actor: 'container' })
   const snapshots = client<typeof snapshot>(home.bus, { node: home.node, actor: 'snapshot' })
@@ -40,7 +41,7 @@ export async function startExec(home: Home): Promise<AsyncDisposable> {
     const { runtime, conmon } = await findPrograms({ setting: home.settings['exec.runtime'], cgroups })
     const { mounts } = await snapshots.mounts({ key: found.key, driver: found.driver }, { signal, trace })
     if (plans.has(id)) throw new Failure('already_exists', `create task ${id}: it is being made`)
-    plans.set(id, { container: found, mounts, conmon, cgroup: cgroups.usable ? cgroupName(home.root, id) : undefined })
+    plans.set(id, { container: found, mounts, conmon })
     try {
       const input = { id, terminal: found.process.terminal, stdin, runtime, at: new Date().toISOString() }
       return taskOf(await tasks.records.create(id, input, { signal, trace }))

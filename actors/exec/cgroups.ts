@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 
 /** How this machine keeps cgroups. */
 export interface Cgroups {
@@ -30,6 +32,18 @@ export async function probeCgroups(): Promise<Cgroups> {
 /** The cgroup of a container: told apart from those of other nodes of this machine, whose containers may have the same ids. */
 export const cgroupName = (root: string, id: string): string =>
   `/gantry-${createHash('sha256').update(root).digest('hex').slice(0, 8)}-${id}`
+
+const top = '/sys/fs/cgroup'
+
+/** Take away what a runtime that failed half way has left of a cgroup, in every hierarchy; none there is as good. Fails while a process is in it. */
+export async function removeCgroup(name: string): Promise<void> {
+  const hierarchies = (await readdir(top, { withFileTypes: true }).catch(() => [])).filter((entry) => entry.isDirectory())
+  for (const directory of [top, ...hierarchies.map((entry) => join(top, entry.name))]) {
+    await rmdir(join(directory, name)).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT') throw fromErrno(error, `remove cgroup ${join(directory, name)}`)
+    })
+  }
+}
 
 interface Mounted {
   readonly target: string

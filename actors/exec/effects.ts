@@ -12,7 +12,6 @@ export interface Plan {
   readonly container: Container
   readonly mounts: readonly Mount[]
   readonly conmon: string
-  readonly cgroup: string | undefined
 }
 
 export interface EffectComponents {
@@ -21,6 +20,8 @@ export interface EffectComponents {
   readonly plans: ReadonlyMap<string, Plan>
   /** the runtime at a path */
   readonly oci: (program: string) => Oci
+  /** the name of a container's cgroup; undefined where there are none */
+  readonly cgroup: (id: string) => string | undefined
   /** The process that watches a container has ended. */
   readonly onMonitorEnd: (id: string) => void
 }
@@ -29,13 +30,13 @@ type TaskEffect = Effect<typeof taskMachine>
 
 /** What the task machine has carried out. */
 export function taskEffects(components: EffectComponents) {
-  const { places, plans, oci, onMonitorEnd } = components
+  const { places, plans, oci, cgroup, onMonitorEnd } = components
 
   const prepare: TaskEffect = async ({ id, context }, _params, options) => {
     const plan = plans.get(id)
     // Made again after a crash it would be nobody's: whoever asked for it is gone.
     if (plan === undefined) throw new Failure('unavailable', `create task ${id}: the node was stopped before it was made`)
-    const made = await make({ places, oci: oci(context.runtime) }, { ...plan, stdin: context.stdin }, options)
+    const made = await make({ places, oci: oci(context.runtime) }, { ...plan, stdin: context.stdin, cgroup: cgroup(id) }, options)
     void made.ended.then(() => onMonitorEnd(id))
     return { type: 'created', init: made.init, monitor: made.monitor }
   }
@@ -65,7 +66,7 @@ export function taskEffects(components: EffectComponents) {
   }
 
   const discard: TaskEffect = async ({ context }) => {
-    await unmake({ places, oci: oci(context.runtime) }, context)
+    await unmake({ places, oci: oci(context.runtime), cgroup: cgroup(context.id) }, context)
     return { type: 'removed' }
   }
 

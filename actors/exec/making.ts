@@ -8,6 +8,7 @@ import { mountAll, unmount } from '../../runtime/mounts.ts'
 import { endGroup } from '../../runtime/processes.ts'
 import { readAccounts } from './accounts.ts'
 import { type Bundle, bundleOf, type Places } from './bundle.ts'
+import { removeCgroup } from './cgroups.ts'
 import { endMonitors, type Monitored, startMonitor } from './monitor.ts'
 import { command, type Oci } from './oci.ts'
 import { runtimeSpec } from './spec.ts'
@@ -59,14 +60,18 @@ export async function make(
  * Take away whatever there is of a container: its processes, its mount, its files. Safe to repeat, and for one half made. Nothing below a mount
  * that cannot be taken away is touched: it is the snapshot's.
  */
-export async function unmake(components: { readonly places: Places; readonly oci: Oci }, task: TaskContext): Promise<void> {
-  const { places, oci } = components
+export async function unmake(
+  components: { readonly places: Places; readonly oci: Oci; readonly cgroup: string | undefined },
+  task: TaskContext,
+): Promise<void> {
+  const { places, oci, cgroup } = components
   const bundle = bundleOf(places, task.id)
   // A conmon that is still creating goes first, or it would make anew what is taken away.
   if (task.monitor === undefined) await endMonitors(bundle)
   await command(oci, 'delete', { id: task.id, options: ['--force'] }).catch(ifThere)
   if (task.monitor !== undefined && (await isAlive(task.monitor))) endGroup(task.monitor.pid)
   try {
+    if (cgroup !== undefined) await removeCgroup(cgroup)
     await unmount(bundle.rootfs)
     await rmdir(bundle.rootfs).catch(ifPresent)
     await rm(bundle.directory, { recursive: true, force: true })

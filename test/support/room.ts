@@ -40,7 +40,7 @@ export interface Room extends AsyncDisposable {
   restart(options?: { meanwhile?: () => Promise<void> }): Promise<void>
 }
 
-export interface StartOptions {
+interface StartOptions {
   readonly id?: string
   readonly stdin?: boolean
   readonly terminal?: boolean

@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process'
 import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readAccounts } from '../../../actors/exec/accounts.ts'
+import { AT_FDCWD, mknodat, S } from '../../../runtime/syscalls/index.ts'
 import { tempDirectory } from '../../support/temp.ts'
 
 async function makeRoot(path: string): Promise<string> {
@@ -38,7 +38,7 @@ test('etc itself may be a link', async () => {
 test('what is not an ordinary file is not opened', async () => {
   await using directory = await tempDirectory()
   const root = await makeRoot(directory.path)
-  execFileSync('mkfifo', [join(root, 'etc/passwd')])
+  mknodat(AT_FDCWD, join(root, 'etc/passwd'), S.FIFO | 0o644)
   await expect(readAccounts(root)).rejects.toMatchObject({
     code: 'failed_precondition',
     message: 'read /etc/passwd of the image: it is not an ordinary file',

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { cgroupName } from '../../../actors/exec/cgroups.ts'
 import { mountedUnder } from '../../../runtime/mounts.ts'
 import { openRoom, processesOf, type Room, reference, runtimesHere } from '../../support/room.ts'
 
@@ -13,6 +14,8 @@ async function expectNothingLeft(room: Room): Promise<void> {
   expect(await readdir(join(root, 'exits'))).toEqual([])
   expect(await readdir(join(root, 'runtime')).catch(() => [])).toEqual([])
   expect((await room.exec.list({})).tasks).toEqual([])
+  const cgroups = await readdir('/sys/fs/cgroup', { recursive: true }).catch(() => [])
+  expect(cgroups.filter((path) => path.includes(cgroupName(root, '').slice(1)))).toEqual([])
 }
 
 describe.each(await runtimesHere())('under $name', ({ path: runtime }) => {
