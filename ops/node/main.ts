@@ -34,7 +34,7 @@ export async function up(config: Config, { signal, onReady }: UpOptions): Promis
     config.nats === undefined
       ? stack.use(await startServer({ root, node, port: config.natsPort, path: process.env['PATH'], log }))
       : undefined
-  const nats = server ? { url: server.url, user: server.user, password: server.password } : natsAddress(config.nats ?? '')
+  const nats = server?.address ?? natsAddress(config.nats ?? '')
   await keepFacts(config, nats, log)
   const threads = await startThreads(config, nats, stack)
   const asking: Threads = {
@@ -42,9 +42,8 @@ export async function up(config: Config, { signal, onReady }: UpOptions): Promis
   }
   stack.use(await place({ thread: 'control', config, nats }, asking))
   const { subjects } = config
-  const url = server?.url ?? config.nats ?? ''
-  stack.use(await announce(root, { node, pid: process.pid, url, credentials: server?.credentials, subjects }))
-  onReady(`node ${node} is up: root ${root}, ${server ? `own NATS server ${url}` : `NATS ${nats.url}`}, pid ${process.pid}`)
+  stack.use(await announce(root, { node, pid: process.pid, url: config.nats ?? nats.url, credentials: server?.credentialsFile, subjects }))
+  onReady(`node ${node} is up: root ${root}, ${server ? 'own NATS server' : 'NATS'} ${nats.url}, pid ${process.pid}`)
   const lost = await untilLost(signal, threads, server)
   log.info({}, lost ? `stopping: ${lost.message}` : 'stopping as told')
   if (lost) throw lost

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { Failure, type Log } from '../../../messages/grammar/index.ts'
-import { findProgram } from './find.ts'
 
 /** A nats-server that is ready. Disposing it stops it. */
 export interface ServerProcess extends AsyncDisposable {
@@ -15,13 +14,14 @@ export interface ServerProcessInit {
   readonly config: string
   /** descriptor of the lock it holds while it lives */
   readonly lock: number
-  readonly path: string | undefined
+  /** where a program is, if it is anywhere */
+  readonly find: (program: string) => Promise<string | undefined>
   readonly log: Log
 }
 
 /** Run nats-server; resolves once it says it is ready. Fails with unavailable, for the reason it gave. */
-export async function runServer({ config, lock, path, log }: ServerProcessInit): Promise<ServerProcess> {
-  const child = await launch(config, lock, path)
+export async function runServer({ config, lock, find, log }: ServerProcessInit): Promise<ServerProcess> {
+  const child = await launch(config, lock, find)
   const said = listen(child, log)
   const port = await said.ready
   const stop = async () => {
@@ -34,15 +34,15 @@ export async function runServer({ config, lock, path, log }: ServerProcessInit):
 }
 
 /** Of its own session, so that Ctrl-C reaches it only through us; ended by the kernel when this node is killed, where setpriv is there to ask for that. */
-async function launch(config: string, lock: number, path: string | undefined): Promise<ChildProcess> {
-  const server = await findProgram('nats-server', { path })
+async function launch(config: string, lock: number, find: ServerProcessInit['find']): Promise<ChildProcess> {
+  const server = await find('nats-server')
   if (server === undefined) {
     throw new Failure(
       'failed_precondition',
       'start nats-server: not found; install it (Debian: apt install nats-server), or join a running system with --nats URL',
     )
   }
-  const tether = await findProgram('setpriv', { path })
+  const tether = await find('setpriv')
   const command = [...(tether ? [tether, '--pdeathsig', 'TERM'] : []), server, '--config', config]
   return spawn(command[0] ?? server, command.slice(1), {
     stdio: ['ignore', 'ignore', 'pipe', lock],

@@ -1,15 +1,16 @@
 import { Failure, isFailure, type Log } from '../../../messages/grammar/index.ts'
+import type { NatsAddress } from '../../../runtime/bus/nats.ts'
 import { makeCredentials, readRunning, serverFiles, writeConfig, writeRunning } from './files.ts'
+import { findProgram } from './find.ts'
 import { runServer, type ServerProcess } from './process.ts'
 import { takeStore } from './store.ts'
 
 /** A node's own NATS server: loopback only, JetStream on, a password nobody chose. Disposing it stops it. */
 export interface Server extends AsyncDisposable {
-  readonly url: string
+  /** where it is, and who may use it */
+  readonly address: NatsAddress & { readonly url: string }
   /** file with `{user, password}` */
-  readonly credentials: string
-  readonly user: string
-  readonly password: string
+  readonly credentialsFile: string
   /** of the server process; another one after a restart */
   readonly pid: number
   /** Resolves when it died and could not be started again. */
@@ -37,7 +38,7 @@ export async function startServer({ root, node, port, path, log }: ServerInit): 
   const startOn = async (wanted: number): Promise<ServerProcess> => {
     await using lock = await takeStore(files, { log })
     await writeConfig(files, credentials, { port: wanted, name: `gantry-${node}` })
-    const server = await runServer({ config: files.config, lock: lock.fd, path, log })
+    const server = await runServer({ config: files.config, lock: lock.fd, find: (program) => findProgram(program, { path }), log })
     await writeRunning(files, { pid: server.pid, port: server.port })
     return server
   }
@@ -69,9 +70,8 @@ export async function startServer({ root, node, port, path, log }: ServerInit): 
   }
   const watching = watch().catch((error: unknown) => lost.resolve(Failure.from(error)))
   return {
-    url: `nats://127.0.0.1:${running.port}`,
-    credentials: files.credentials,
-    ...credentials,
+    address: { url: `nats://127.0.0.1:${running.port}`, ...credentials },
+    credentialsFile: files.credentials,
     get pid() {
       return running.pid
     },

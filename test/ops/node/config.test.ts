@@ -14,7 +14,10 @@ async function fileWith(text: string): Promise<{ path: string } & AsyncDisposabl
 
 test('flags win over the environment, the environment over the file, the file over what is assumed', async () => {
   await using file = await fileWith(JSON.stringify({ node: 'file', log: 'warn', natsPort: 1, subjects: 'tenant' }))
-  const config = await readConfig({ config: file.path, node: 'flag' }, { GANTRY_NODE: 'env', GANTRY_LOG: 'debug', GANTRY_NATS_PORT: '4222' })
+  const config = await readConfig(
+    { config: file.path, node: 'flag' },
+    { GANTRY_NODE: 'env', GANTRY_LOG: 'debug', GANTRY_NATS_PORT: '4222' },
+  )
   expect(config).toMatchObject({ node: 'flag', log: 'debug', natsPort: 4222, subjects: 'tenant', root: '/var/lib/gantry', nats: undefined })
 })
 
