@@ -26,7 +26,10 @@ test('a command asks the node that runs on the root', async () => {
 test('another node is asked over the same NATS server', async () => {
   await using here = await aRoot()
   await using _said = await announce(here.root, { node: 'n1', pid: 1, url: 'nats://127.0.0.1:4222', subjects: 'gantry' })
-  expect(await destination({ root: here.root, node: 'n2' }, { GANTRY_NODE: 'n3' })).toMatchObject({ node: 'n2', nats: { url: 'nats://127.0.0.1:4222' } })
+  expect(await destination({ root: here.root, node: 'n2' }, { GANTRY_NODE: 'n3' })).toMatchObject({
+    node: 'n2',
+    nats: { url: 'nats://127.0.0.1:4222' },
+  })
 })
 
 test('a NATS server that is given needs no node on the root', async () => {
@@ -40,7 +43,10 @@ test('a NATS server that is given needs no node on the root', async () => {
 
 test('where no node runs, how to start one is said', async () => {
   await using here = await aRoot()
-  await expect(destination({ root: here.root }, {})).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('gantry up') })
+  await expect(destination({ root: here.root }, {})).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringContaining('gantry up'),
+  })
 })
 
 test('what a node said is gone when it stops', async () => {
@@ -52,5 +58,8 @@ test('what a node said is gone when it stops', async () => {
 test('a file that cannot be read is a failure of its own', async () => {
   await using here = await aRoot()
   await mkdir(join(here.root, 'node.json'))
-  await expect(destination({ root: here.root }, {})).rejects.toMatchObject({ code: 'failed_precondition', message: expect.stringContaining(here.root) })
+  await expect(destination({ root: here.root }, {})).rejects.toMatchObject({
+    code: 'failed_precondition',
+    message: expect.stringContaining(here.root),
+  })
 })

@@ -15,7 +15,11 @@ const rows = [
 ]
 
 test('a terminal gets a table for people', () => {
-  expect(listing(rows, columns, { json: false, terminal: true })).toEqual(['NAME          SIZE', 'short         1.0 KiB', 'a longer one  0 B'])
+  expect(listing(rows, columns, { json: false, terminal: true })).toEqual([
+    'NAME          SIZE',
+    'short         1.0 KiB',
+    'a longer one  0 B',
+  ])
 })
 
 test('a pipe gets values between tabs, without heads', () => {

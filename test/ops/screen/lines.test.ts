@@ -51,7 +51,9 @@ test('a narrow terminal gets no bars, and no line is wider than it', () => {
 })
 
 test.each([20, 60, 80, 120, 300])('no line is wider than %i columns', (width) => {
-  expect(Math.max(...lines({ reference: 'x'.repeat(400), state: 'fetching', steps, elapsedMs: 1 }, width).map((line) => line.length))).toBeLessThanOrEqual(width)
+  expect(
+    Math.max(...lines({ reference: 'x'.repeat(400), state: 'fetching', steps, elapsedMs: 1 }, width).map((line) => line.length)),
+  ).toBeLessThanOrEqual(width)
 })
 
 test('a bar is never more than full, whatever a registry says of sizes', () => {

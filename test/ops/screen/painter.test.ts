@@ -31,5 +31,11 @@ test('what is taller than the terminal keeps its first lines and its last', () =
   const paint = painter(screen)
   paint.paint(() => Array.from({ length: 60 }, (_, n) => `line ${n}`))
   paint[Symbol.dispose]()
-  expect(screen.written.join('').replaceAll('\x1b[2K', '').split('\n').slice(0, 5)).toEqual(['\rline 0', 'line 1', 'line 2', '… 56 more', 'line 59'])
+  expect(screen.written.join('').replaceAll('\x1b[2K', '').split('\n').slice(0, 5)).toEqual([
+    '\rline 0',
+    'line 1',
+    'line 2',
+    '… 56 more',
+    'line 59',
+  ])
 })

@@ -16,7 +16,12 @@ const output = () => {
 test('a pipe gets a line whenever a status changes, not for every byte', () => {
   const pipe = output()
   const watcher = plainWatcher(pipe)
-  for (const [status, offset] of [['downloading', 1], ['downloading', 5], ['done', 10], ['done', 10]] as const) {
+  for (const [status, offset] of [
+    ['downloading', 1],
+    ['downloading', 5],
+    ['done', 10],
+    ['done', 10],
+  ] as const) {
     watcher.tell({ state: 'fetching', steps: [step(status, offset)] })
   }
   watcher[Symbol.dispose]()
