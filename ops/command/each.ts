@@ -9,7 +9,8 @@ export async function each(program: string, things: readonly string[], act: (thi
       await act(thing)
     } catch (error) {
       if (Failure.from(error).code === 'cancelled') throw error
-      exit ||= complain(program, error)
+      const code = complain(program, error)
+      exit ||= code
     }
   }
   return exit
