@@ -84,13 +84,17 @@ const bind = (source: string, kind: Layer['kind']): Mount[] => [
   { type: 'bind', source, options: [kind === 'active' ? 'rw' : 'ro', 'rbind'] },
 ]
 
-/** A layer must mean the same over every ancestor and on every machine: nothing in it may refer to another layer. */
-const plain = ['index', 'redirect_dir', 'metacopy']
+/**
+ * A layer must mean the same over every ancestor and on every machine: nothing in it may refer to another layer, and nothing that does is followed.
+ * Known to kernels that have a parameter of the name.
+ */
+const plain = { index: 'off', redirect_dir: 'nofollow', metacopy: 'off' }
 
 async function detect(): Promise<Features> {
-  const known = await Promise.all(plain.map((feature) => exists(`/sys/module/overlay/parameters/${feature}`)))
+  const options: string[] = []
+  for (const [feature, value] of Object.entries(plain))
+    if (await exists(`/sys/module/overlay/parameters/${feature}`)) options.push(`${feature}=${value}`)
   const userxattr = !(await readFile('/proc/self/uid_map', 'utf8').catch(() => everyone)).match(/^\s*0\s+0\s+4294967295\s*$/)
-  const options = plain.filter((_, index) => known[index]).map((feature) => `${feature}=off`)
   return { options: userxattr ? ['userxattr', ...options] : options, userxattr }
 }
 

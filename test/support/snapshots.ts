@@ -34,6 +34,8 @@ export interface SnapshotRoomInit {
   readonly driver?: string | undefined
   /** an existing root, which is kept */
   readonly root?: string
+  /** mounts under the root that are the caller's */
+  readonly mounted?: readonly string[]
   /** done to the tables before the actor starts */
   readonly before?: (tables: Home['tables']) => Promise<void>
 }
@@ -42,7 +44,7 @@ export interface SnapshotRoomInit {
 export async function openSnapshotRoom(init: SnapshotRoomInit = {}): Promise<SnapshotRoom> {
   await using stack = new AsyncDisposableStack()
   const root = init.root ?? stack.use(await tempDirectory()).path
-  stack.defer(() => leaveNoMount(root))
+  stack.defer(() => leaveNoMount(root, init.mounted))
   const bus = stack.use(memoryBus())
   const tables = stack.use(await openTables(join(root, 'meta')))
   const told: Told[] = []
@@ -102,8 +104,8 @@ export async function openSnapshotRoom(init: SnapshotRoomInit = {}): Promise<Sna
   return room
 }
 
-async function leaveNoMount(root: string): Promise<void> {
-  const left = await mountedUnder(root)
+async function leaveNoMount(root: string, allowed: readonly string[] = []): Promise<void> {
+  const left = (await mountedUnder(root)).filter(({ at }) => !allowed.includes(at))
   for (const { at } of left) await unmount(at)
   expect(left.map(({ at }) => at)).toEqual([])
 }
