@@ -8,7 +8,7 @@ export type Encoding = 'json' | 'msgpack'
 
 /** The header that says so, and its value for msgpack; anything else means JSON. */
 export const contentType = 'Content-Type'
-export const msgpackType = 'application/msgpack'
+const msgpackType = 'application/msgpack'
 
 // Plain maps, no records and no extension types: any msgpack reader reads them. A field that is undefined is left out, as JSON does.
 const plain: Options & { skipValues: unknown[] } = {
@@ -28,7 +28,26 @@ export const encodingHeaders = (encoding: Encoding): Readonly<Record<string, str
 
 /** A value as bytes. Bytes in it stay bytes in msgpack and become base64 in JSON. */
 export function encode(value: unknown, encoding: Encoding): Uint8Array {
-  return encoding === 'msgpack' ? packr.pack(value) : Buffer.from(JSON.stringify(value, base64))
+  if (encoding === 'json') return Buffer.from(JSON.stringify(value, base64))
+  const bulk = bulkOf(value)
+  return bulk > 0 ? packBulk(value, bulk) : packr.pack(value)
+}
+
+/** Bytes in the fields of a value, when they are many. */
+function bulkOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const bytes = Object.values(value).reduce((sum: number, field) => (field instanceof Uint8Array ? sum + field.byteLength : sum), 0)
+  return bytes > 16 * 1024 ? bytes : 0
+}
+
+/** In a buffer of the right size: the packer would make its own four times as large, and then keep it for small messages. */
+function packBulk(value: unknown, bulk: number): Uint8Array {
+  packr.useBuffer(Buffer.allocUnsafeSlow(bulk + 8 * 1024))
+  try {
+    return packr.pack(value)
+  } finally {
+    packr.useBuffer(Buffer.allocUnsafeSlow(8 * 1024))
+  }
 }
 
 /** The value of a packet; nothing at all means `{}`. Fails with invalid_argument when the bytes are not what the header says. */

@@ -1,4 +1,5 @@
 /** What is being answered: who may stop it, and when it is over. */
+import { randomUUID } from 'node:crypto'
 import { cancelSubject, Failure } from '../../messages/grammar/index.ts'
 import type { Bus, Interest } from './bus.ts'
 import { decode, encode } from './codec.ts'
@@ -48,7 +49,9 @@ export class Inflight implements AsyncDisposable {
     const late = () => controller.abort(new Failure('deadline_exceeded', `not done within the ${timeoutMs} ms the caller gave`))
     const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs)
     const entry: { controller: AbortController; pace?: Pace } = { controller }
-    this.#running.set(call, entry)
+    // An id is the caller's choice, and two may choose the same: the second cannot be told to stop, but is not forgotten.
+    const key = this.#running.has(call) ? randomUUID() : call
+    this.#running.set(key, entry)
     return {
       signal: controller.signal,
       stop: (why) => controller.abort(why),
@@ -57,7 +60,7 @@ export class Inflight implements AsyncDisposable {
       },
       [Symbol.dispose]: () => {
         clearTimeout(timer)
-        this.#running.delete(call)
+        this.#running.delete(key)
         if (this.#running.size === 0) this.#emptied.resolve()
       },
     }

@@ -17,6 +17,8 @@ import {
   type NodeConnectionOptions,
   PermissionViolationError,
   type Status,
+  type Subscription,
+  type SubscriptionOptions,
   TimeoutError,
   UserAuthenticationExpiredError,
 } from 'nats'
@@ -25,7 +27,8 @@ import { given } from '../given.ts'
 import { noLog } from '../no-log.ts'
 import type { Bus, Delivery, Interest, Packet, Sending } from './bus.ts'
 import { checkSize, checkSubject, nobody } from './packet.ts'
-import { Replies } from './replies.ts'
+import { Questions } from './questions.ts'
+import type { Replies } from './replies.ts'
 
 /** A NATS system, and who we are there. */
 export interface NatsAddress {
@@ -100,9 +103,8 @@ class NatsBus implements Bus {
   readonly #connection: NatsConnection
   readonly #log: Log
   readonly #inbox = createInbox()
-  readonly #waiting = new Map<string, { subject: string; replies: Replies }>()
+  readonly #questions = new Questions()
   readonly #listeners = new Set<(status: 'connected' | 'disconnected') => void>()
-  #asked = 0
   #connected = true
   #closed = false
   #back = Promise.withResolvers<void>()
@@ -147,7 +149,7 @@ class NatsBus implements Bus {
         if (error) refused = fromNats(error, `listen on ${subject}`)
         else handler(this.#delivery(message))
       })
-    const subscription = this.#connection.subscribe(subject, { callback, ...(options.queue !== undefined && { queue: options.queue }) })
+    const subscription = this.#subscribe(subject, { callback, ...(options.queue !== undefined && { queue: options.queue }) })
     const ready = this.#sync().then(() => {
       if (refused) throw refused
     })
@@ -175,7 +177,7 @@ class NatsBus implements Bus {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#failAll(new Failure('unavailable', 'wait for a reply: the connection is closed'))
+    this.#questions.fail(new Failure('unavailable', 'wait for a reply: the connection is closed'))
     this.#back.reject(disconnected('wait for the connection'))
     // What was said last should still arrive, but a server that does not answer must not hold us up.
     if (this.#connected) await this.flush({ signal: AbortSignal.timeout(1_000) }).catch(() => {})
@@ -183,16 +185,21 @@ class NatsBus implements Bus {
   }
 
   #ask(subject: string, packet: Packet, sending: Sending): Replies {
-    this.#asked += 1
-    const token = this.#asked.toString(36)
-    const replies = new Replies(subject, sending, () => this.#waiting.delete(token))
-    this.#waiting.set(token, { subject, replies })
+    const { token, replies } = this.#questions.ask(subject, sending)
     try {
       if (!sending.signal?.aborted) this.#publish(subject, packet, `ask ${subject}`, `${this.#inbox}.${token}`)
     } catch (error) {
       replies.fail(fromNats(error, `ask ${subject}`))
     }
     return replies
+  }
+
+  #subscribe(subject: string, options: SubscriptionOptions): Subscription {
+    try {
+      return this.#connection.subscribe(subject, options)
+    } catch (error) {
+      throw fromNats(error, `listen on ${subject}`)
+    }
   }
 
   #publish(subject: string, packet: Packet, attempt: string, reply?: string): void {
@@ -208,10 +215,10 @@ class NatsBus implements Bus {
 
   #reply(error: Error | null, message: Msg): void {
     if (error) throw fromNats(error, 'listen for replies')
-    const waiting = this.#waiting.get(message.subject.slice(this.#inbox.length + 1))
-    if (!waiting) return
-    if (message.data.length === 0 && message.headers?.code === 503) waiting.replies.fail(nobody(waiting.subject))
-    else waiting.replies.push({ headers: fromHeaders(message.headers), payload: message.data })
+    const question = this.#questions.get(message.subject.slice(this.#inbox.length + 1))
+    if (!question) return
+    if (message.data.length === 0 && message.headers?.code === 503) question.replies.fail(nobody(question.subject))
+    else question.replies.push({ headers: fromHeaders(message.headers), payload: message.data })
   }
 
   #delivery({ subject, reply, data, headers: carried }: Msg): Delivery {
@@ -257,7 +264,7 @@ class NatsBus implements Bus {
   }
 
   #lost(why: string): void {
-    this.#failAll(new Failure('unavailable', 'wait for a reply: the connection to NATS was lost'))
+    this.#questions.fail(new Failure('unavailable', 'wait for a reply: the connection to NATS was lost'))
     if (!this.#connected) return
     this.#connected = false
     if (!this.#closed) {
@@ -283,12 +290,7 @@ class NatsBus implements Bus {
   #refused(error: Error): void {
     this.#log.warn({ err: error }, 'NATS refused')
     if (!(error instanceof PermissionViolationError) || error.operation !== 'publish') return
-    for (const { subject, replies } of this.#waiting.values())
-      if (subject === error.subject) replies.fail(fromNats(error, `ask ${subject}`))
-  }
-
-  #failAll(failure: Failure): void {
-    for (const { replies } of this.#waiting.values()) replies.fail(failure)
+    this.#questions.fail(fromNats(error, `ask ${error.subject}`), error.subject)
   }
 }
 

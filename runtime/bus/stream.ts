@@ -106,7 +106,7 @@ function isWanted({ source, type }: Envelope, { node, actor, fact }: Hearing): b
 }
 
 /** `GANTRY_EVENTS` for the root `gantry`. */
-export const streamName = (root: string): string => `${root.replaceAll('.', '_').toUpperCase()}_EVENTS`
+const streamName = (root: string): string => `${root.replaceAll('.', '_').toUpperCase()}_EVENTS`
 
 /** One subject a durable event: a stream cannot leave out what it does not want. */
 const durableSubjects = (root: string, protocols: Keeping['protocols']): string[] =>

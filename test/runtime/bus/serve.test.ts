@@ -274,6 +274,19 @@ describe.each([
     expect(cage.signals[0]?.reason).toMatchObject({ code: 'deadline_exceeded' })
   })
 
+  test('tells two calls under one id apart, and stops both when it ends', async () => {
+    await using talk = await open()
+    const cage = new Cage()
+    const ending = await by(talk.home, cage)
+    const ask = () => raw(talk.bus, 'gantry.n1.parrot.wait', '', { 'Gantry-Call': 'mine' })
+    const both = Promise.all([ask(), ask()])
+    await cage.entered.promise
+    await talk.bus.flush()
+    await asking(talk.bus).say({ text: 'hi' })
+    await ending[Symbol.asyncDispose]()
+    expect((await both).map(({ body }) => body.error.code)).toEqual(['unavailable', 'unavailable'])
+  })
+
   test('that ends stops what it is doing, says so, and waits for it', async () => {
     await using talk = await open()
     const cage = new Cage()
@@ -431,6 +444,7 @@ test('a restart of NATS fails a feed with unavailable and stops its handler; the
   await expect(reading).rejects.toMatchObject({ code: 'unavailable' })
   await cage.left.promise
   await back
+  await home.flush()
   expect(await asking(bus).say({ text: 'hi' })).toEqual({ text: 'hi' })
 })
 
