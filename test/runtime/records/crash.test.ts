@@ -1,12 +1,11 @@
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { event } from '../../../messages/grammar/index.ts'
 import { durably } from '../../../runtime/bus/durable.ts'
-import { listen } from '../../../runtime/bus/listen.ts'
 import { keepEvents, recall } from '../../../runtime/bus/stream.ts'
 import { openOutbox } from '../../../runtime/records/outbox.ts'
 import { records } from '../../../runtime/records/records.ts'
@@ -15,11 +14,13 @@ import { startNats } from '../../support/nats.ts'
 import { tempDirectory } from '../../support/temp.ts'
 import { doorRecords, quiet, rememberingOutbox } from './door.ts'
 
-const run = (file: string, ...args: string[]) =>
-  fork(join(import.meta.dirname, file), args, {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  })
+/** Another process, gone with the test. */
+function run(file: string, ...args: string[]): ChildProcess {
+  const execArgv = ['--disable-warning=ExperimentalWarning']
+  const child = fork(join(import.meta.dirname, file), args, { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  return child
+}
 
 /** Let a process open a door and die on the way; answers what is left of it, carried on with. */
 async function carriedOn(what: 'before' | 'after' | 'next' | 'end') {
@@ -90,12 +91,14 @@ test('killed again and again between commit and publish: no fact is lost, none t
   await using nats = await startNats({ jetstream: true })
   const bus = await nats.connect()
   await keepEvents(bus, { protocols: { door } })
-  for (const many of [1, 7, 40, 3]) {
-    await using heard = listen(bus, { actor: 'door' })
-    await heard.ready
-    const child = run('outbox.process.ts', directory.path, nats.url)
-    let left = many
-    for await (const _ of heard) if (--left === 0) break
+  for (const [good, bad] of [
+    [1, 'unsent'],
+    [7, 'unanswered'],
+    [40, 'unsent'],
+    [3, 'unanswered'],
+  ] as const) {
+    const child = run('outbox.process.ts', directory.path, nats.url, String(good), bad)
+    await once(child, 'message')
     child.kill('SIGKILL')
     await once(child, 'exit')
   }

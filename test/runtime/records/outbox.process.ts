@@ -6,10 +6,19 @@ import { openOutbox } from '../../../runtime/records/outbox.ts'
 import { openTables } from '../../../runtime/tables.ts'
 import { quiet } from './door.ts'
 
-const [directory = '', url = ''] = process.argv.slice(2)
+const [directory = '', url = '', good = '', bad = ''] = process.argv.slice(2)
 const tables = await openTables(directory)
 const bus = await connectNats({ url })
-const outbox = openOutbox({ tables, name: 'main', node: 'n1', bus, log: quiet, publish: durably(bus) })
+const publish = durably(bus)
+let left = Number(good)
+const failing: typeof publish = async (subject, packet, options) => {
+  const isGood = left-- > 0
+  if (isGood || bad === 'unanswered') await publish(subject, packet, options)
+  if (isGood) return
+  process.send?.('failing')
+  await new Promise(() => {})
+}
+const outbox = openOutbox({ tables, name: 'main', node: 'n1', bus, log: quiet, publish: failing })
 const counted = tables.table<number>('counted')
 
 for (let turn = 0; ; turn++) {
