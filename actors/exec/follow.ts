@@ -11,9 +11,6 @@ const readBytes = 128 * 1024
  */
 export async function* followLog(path: string, options: { over: Promise<unknown>; signal: AbortSignal }): AsyncIterable<Piece> {
   const { signal } = options
-  await using file = await open(path, 'r').catch((error: unknown) => {
-    throw fromErrno(error, `read the output ${path}`)
-  })
   const stirs = new Stirs()
   let ended = false
   options.over.then(
@@ -23,6 +20,9 @@ export async function* followLog(path: string, options: { over: Promise<unknown>
     },
     () => {},
   )
+  await using file = await open(path, 'r').catch((error: unknown) => {
+    throw fromErrno(error, `read the output ${path}`)
+  })
   // Watched before the first read: what is written in between is seen by one or the other.
   const watcher = watch(path, () => stirs.stir())
   watcher.on('error', () => stirs.stir())

@@ -26,8 +26,9 @@ const packet = 16 * 1024
  * conmon closes the input of a container without a terminal when this connection ends, so there is one, kept as long as the task lives. conmon also writes all
  * output to it, and stands still when that is not read: it is read and dropped, the log has it.
  */
-export function openInput(directory: string): Input {
-  const socket = connect(directory)
+export function openInput({ id, directory }: { id: string; directory: string }): Input {
+  const attempted = `write to task ${id}`
+  const socket = connect(directory, attempted)
   const queue: Uint8Array[] = []
   let waiting = 0
   let ending = false
@@ -36,14 +37,14 @@ export function openInput(directory: string): Input {
   let room = Promise.withResolvers<void>()
 
   const stop = (why: string) => {
-    over ??= new Failure('failed_precondition', `write to standard input: ${why}`)
+    over ??= new Failure('failed_precondition', `${attempted}: ${why}`)
     queue.length = 0
     waiting = 0
     room.resolve()
   }
   socket.on('data', () => {})
-  socket.on('error', () => stop('nobody reads it any more'))
-  socket.on('close', () => stop('it is closed'))
+  socket.on('error', () => stop('its input is not read any more'))
+  socket.on('close', () => stop('its input is closed'))
 
   async function pump(): Promise<void> {
     if (pumping) return
@@ -60,10 +61,12 @@ export function openInput(directory: string): Input {
 
   return {
     async write(bytes, { signal, patienceMs }) {
+      signal.throwIfAborted()
       const patience = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)])
-      while (over === undefined && waiting > 0 && waiting + bytes.length > most) await untilAborted(room.promise, patience, signal)
+      while (over === undefined && waiting > 0 && waiting + bytes.length > most)
+        await untilAborted(room.promise, { patience, signal, attempted })
       if (over !== undefined) throw over
-      if (ending) throw new Failure('failed_precondition', 'write to standard input: it was ended before')
+      if (ending) throw new Failure('failed_precondition', `${attempted}: its input was ended before`)
       queue.push(bytes)
       waiting += bytes.length
       void pump()
@@ -79,10 +82,15 @@ export function openInput(directory: string): Input {
 /** One packet; resolves when the kernel has it, or never will. */
 const send = (socket: Socket, bytes: Uint8Array): Promise<void> => new Promise((resolve) => socket.write(bytes, () => resolve()))
 
-async function untilAborted(room: Promise<void>, patience: AbortSignal, signal: AbortSignal): Promise<void> {
+interface Patience {
+  readonly patience: AbortSignal
+  readonly signal: AbortSignal
+  readonly attempted: string
+}
+
+async function untilAborted(room: Promise<void>, { patience, signal, attempted }: Patience): Promise<void> {
   const { promise, reject } = Promise.withResolvers<never>()
-  const give = () =>
-    reject(signal.aborted ? signal.reason : new Failure('resource_exhausted', 'write to standard input: the container does not read it'))
+  const give = () => reject(signal.aborted ? signal.reason : new Failure('resource_exhausted', `${attempted}: it does not read its input`))
   if (patience.aborted) give()
   patience.addEventListener('abort', give, { once: true })
   try {
@@ -96,16 +104,16 @@ async function untilAborted(room: Promise<void>, patience: AbortSignal, signal: 
  * node:net makes and takes only stream sockets, and conmon's is one of packets; but once there, the event loop reads and writes it like any other.
  * So it is connected by system call and handed to node's own pipe, which asks no questions.
  */
-function connect(directory: string): Socket {
+function connect(directory: string, attempted: string): Socket {
   const { Pipe, constants } = (process as unknown as Bindings).binding('pipe_wrap')
   const handle = new Pipe(constants.SOCKET)
-  const opened = handle.open(connectInside(directory))
-  if (opened !== 0) throw new Failure('internal', `write to standard input: node refuses the socket (${opened})`)
+  const opened = handle.open(connectInside(directory, attempted))
+  if (opened !== 0) throw new Failure('internal', `${attempted}: node refuses the socket (${opened})`)
   return new Socket({ handle, readable: true, writable: true, allowHalfOpen: true } as unknown as SocketConstructorOpts)
 }
 
 /** A socket's path is at most 107 bytes; one through a descriptor always is. */
-function connectInside(directory: string): number {
+function connectInside(directory: string, attempted: string): number {
   try {
     const at = openat(AT_FDCWD, directory, O.PATH | O.DIRECTORY)
     try {
@@ -114,7 +122,7 @@ function connectInside(directory: string): number {
       close(at)
     }
   } catch (error) {
-    throw fromErrno(error, `connect to the standard input of ${directory}`)
+    throw fromErrno(error, attempted)
   }
 }
 

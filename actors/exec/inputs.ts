@@ -18,7 +18,7 @@ export class Inputs implements Disposable {
   /** See {@link Input}. The input of a terminal has no end of its own: it is typed. */
   async write(id: string, bytes: Uint8Array, options: { end: boolean; terminal: boolean; signal: AbortSignal }): Promise<void> {
     const { end, terminal, signal } = options
-    const input = this.#open.get(id) ?? openInput(this.#directory(id))
+    const input = this.#open.get(id) ?? openInput({ id, directory: this.#directory(id) })
     this.#open.set(id, input)
     const all = end && terminal ? Buffer.concat([bytes, endOfTransmission]) : bytes
     if (all.length > 0) await input.write(all, { signal, patienceMs })

@@ -11,7 +11,7 @@ import { type Bundle, bundleOf, type Places } from './bundle.ts'
 import { removeCgroup } from './cgroups.ts'
 import { endMonitors, type Monitored, startMonitor } from './monitor.ts'
 import { command, type Oci } from './oci.ts'
-import { runtimeSpec } from './spec.ts'
+import { hostname, runtimeSpec } from './spec.ts'
 import { resolveUser } from './user.ts'
 
 /** What a container is made of and by. */
@@ -84,7 +84,7 @@ export async function unmake(
 /** Files of this machine that a program expects to find, by their place inside. */
 async function hostFiles(bundle: Bundle, id: string): Promise<Record<string, string>> {
   const hosts = await readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1 localhost\n::1 localhost\n')
-  await writeFile(bundle.hosts, `${hosts.trimEnd()}\n127.0.0.1 ${id}\n`, { mode: 0o644 })
+  await writeFile(bundle.hosts, `${hosts.trimEnd()}\n127.0.0.1 ${hostname(id)}\n`, { mode: 0o644 })
   const resolver = await readFile('/etc/resolv.conf').then(
     () => ({ '/etc/resolv.conf': '/etc/resolv.conf' }),
     () => ({}),

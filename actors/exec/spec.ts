@@ -28,7 +28,7 @@ export function runtimeSpec(init: SpecInit) {
   const { id, process, user } = init
   return {
     ociVersion: '1.0.2',
-    hostname: id,
+    hostname: hostname(id),
     root: { path: 'rootfs', readonly: init.readonly },
     process: {
       terminal: process.terminal,
@@ -61,6 +61,9 @@ export function runtimeSpec(init: SpecInit) {
     },
   }
 }
+
+/** The kernel takes at most 64 bytes. */
+export const hostname = (id: string): string => id.slice(0, 64)
 
 /** The process's own, then what every program expects of its surroundings. */
 function environment(process: Process, user: User): string[] {

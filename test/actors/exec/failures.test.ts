@@ -149,6 +149,21 @@ test('what is not there is not found', async () => {
   await expect(room.output('c')).rejects.toMatchObject(absent)
 })
 
+test('whoever waits or attaches gives up when told to, and the task goes on', async () => {
+  await using room = await openRoom()
+  const id = await room.start(['sleep', '1000'])
+  const caller = new AbortController()
+  const drain = async (feed: AsyncIterable<unknown>) => {
+    for await (const _ of feed);
+  }
+  const waiting = drain(room.exec.wait({ id }, { signal: caller.signal }))
+  const attached = drain(room.exec.attach({ id }, { signal: caller.signal }))
+  caller.abort()
+  await expect(waiting).rejects.toMatchObject({ code: 'cancelled' })
+  await expect(attached).rejects.toMatchObject({ code: 'cancelled' })
+  expect(await room.exec.state({ id })).toMatchObject({ state: 'running' })
+})
+
 test('a signal nobody knows is refused', async () => {
   await using room = await openRoom()
   const id = await room.start(['sleep', '1000'])
