@@ -86,6 +86,18 @@ test('what runs along is undone with the change, and a change it refuses did not
   expect(index.get('front')).toBe('red')
 })
 
+test('what runs along with every change runs with those that effects answer with too', async () => {
+  await using directory = await tempDirectory()
+  await using tables = await openTables(directory.path)
+  const index = tables.table<string>('index')
+  const init = { ...doorRecords([]), also: (_: Tables, record: { id: string; value: string }) => index.put(record.id, record.value) }
+  await using kept = records({ tables, outbox: rememberingOutbox(), log: quiet }, init)
+  await kept.create('front', { colour: 'red' })
+  expect(index.get('front')).toBe('closed')
+  await kept.send('front', { type: 'open' })
+  expect(index.get('front')).toBe('open')
+})
+
 test('an effect that fails makes the method fail after the machine was told', async () => {
   await using house = await doors({ turnKey: () => Promise.reject(new Failure('permission_denied', 'turn the key: it is the wrong one')) })
   await house.kept.create('front', { colour: 'red' })
