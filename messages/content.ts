@@ -44,7 +44,7 @@ export const content = {
         .default(512 * 1024),
     }),
     reply: z.object({ bytes: Bytes, size: Size.meta({ description: 'of the whole blob' }) }),
-    failures: ['not_found', 'out_of_range'],
+    failures: ['not_found', 'out_of_range', 'data_loss'],
     example: { digest, offset: 0, length: 512 },
   }),
   verify: call('Hash a blob again and compare.', {

@@ -1,30 +1,29 @@
 import { open } from 'node:fs/promises'
 import { ingestMachine } from '../../machines/ingest.ts'
 import type { Info } from '../../messages/content.ts'
-import type { Handlers } from '../../messages/grammar/index.ts'
-import { Failure } from '../../messages/grammar/index.ts'
+import { isFailure } from '../../messages/grammar/index.ts'
 import { ingest } from '../../messages/ingest.ts'
-import { isDigest } from '../../messages/words/index.ts'
+import type { Digest } from '../../messages/words/index.ts'
 import { thisProcess } from '../../runtime/alive.ts'
 import { openBlobs } from '../../runtime/blobs.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import { tell } from '../../runtime/bus/tell.ts'
 import type { Home } from '../../runtime/home.ts'
-import { records } from '../../runtime/records/records.ts'
+import { records as openRecords } from '../../runtime/records/records.ts'
 import { syncfsAsync } from '../../runtime/syscalls/index.ts'
 import { openChanges } from './changes.ts'
 import { doubt } from './doubt.ts'
-import { openDurability } from './durable.ts'
-import { content, follow } from './follow.ts'
+import { openDurability, recordDurable } from './durable.ts'
+import { follow } from './follow.ts'
 import { openLending } from './lending.ts'
-import { alreadyContent, createContent, life } from './life.ts'
-import { placeSmall } from './put.ts'
+import { life } from './life.ts'
+import { put } from './put.ts'
 import { recover } from './recover.ts'
 import { openSlices } from './slices.ts'
-import { statusOf } from './status.ts'
 import { transactions } from './transactions.ts'
+import { openViews } from './views.ts'
 
-/** The way into the content store. */
+/** The way into the content store. Setting `ingest.sync-delay`: ms from the first blob that is not known to be on disk to the sync that covers it. */
 export async function startIngest(home: Home): Promise<AsyncDisposable> {
   const { node, bus, tables, outbox, log } = home
   await using scope = new AsyncDisposableStack()
@@ -32,30 +31,23 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
   const me = await thisProcess()
   const blobs = await openBlobs(home.root)
   const contents = tables.table<Info>('content')
-  const changes = openChanges()
-  const lending = openLending()
-  const slices = openSlices()
+  const [changes, lending, slices] = [openChanges(), openLending(), openSlices()]
   const now = () => new Date().toISOString()
 
+  const sync = async () => {
+    await using directory = await open(blobs.directory, 'r')
+    await syncfsAsync(directory.fd)
+  }
   const durability = scope.use(
-    openDurability({
-      log,
-      async sync() {
-        await using directory = await open(blobs.directory, 'r')
-        await syncfsAsync(directory.fd)
-      },
-      record: (digests) =>
-        tables.transaction(() => {
-          for (const digest of digests) {
-            const info = contents.get(digest)
-            if (info) contents.put(digest, { ...info, durable: true })
-          }
-        }),
-    }),
+    openDurability(
+      { sync, record: recordDurable({ tables, contents }), log },
+      { delayMs: Number(home.settings['ingest.sync-delay'] ?? 2_000) },
+    ),
   )
-  const created = (digest: string) => durability.owe([digest])
+  const created = (digest: Digest) => durability.owe([digest])
+
   const lives = life({ blobs, contents, outbox, changes, slices, now, writerOf: ({ id }) => lending.of(id)?.writer })
-  const ingests = scope.use(records({ tables, outbox, log }, { actor: 'ingest', table: 'ingest', machine: ingestMachine, ...lives }))
+  const records = scope.use(openRecords({ tables, outbox, log }, { actor: 'ingest', table: 'ingest', machine: ingestMachine, ...lives }))
   const tellAdvanced = (reference: string, offset: number, total: number | undefined) =>
     tell(bus, {
       node,
@@ -64,84 +56,51 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
       entity: reference,
       data: { reference, offset, ...(total !== undefined && { total }) },
     })
-  const writers = transactions({ node, me, blobs, records: ingests, contents, lending, changes, slices, tellAdvanced, created, now })
+  const writers = transactions({ node, me, blobs, records, contents, lending, changes, slices, tellAdvanced, created, now })
   scope.defer(() => writers.closeAll())
+  const views = openViews({ records, contents, blobs, lending })
 
-  durability.owe(
-    await recover({
-      blobs,
-      records: ingests,
-      contents,
-      transactions: writers,
-      me,
-      log,
-      doubt: (owed) => doubt({ tables, outbox, blobs, log, boot: me.boot }, owed, stop),
-    }),
-  )
+  const recheck = (owed: Iterable<Info>) => doubt({ tables, outbox, blobs, log, boot: me.boot }, owed, stop)
+  durability.owe(await recover({ blobs, records, contents, transactions: writers, me, log, doubt: recheck }))
 
-  const find = (reference: string) => {
-    const found = ingests.get(blobs.ingest(reference).id)
-    return found && found.value !== 'committed' && found.value !== 'aborted' ? found : undefined
-  }
-  async function look(reference: string) {
-    const found = find(reference)
-    if (found) {
-      const { state, offset, total } = await statusOf({ blobs, lending }, found)
-      return { state, path: blobs.ingest(reference).data, offset, ...(total !== undefined && { total }) }
-    }
-    const info = isDigest(reference) ? contents.get(reference) : undefined
-    return info && content(blobs.blob(info.digest), info.size)
-  }
-
-  const handlers: Handlers<typeof ingest> = {
-    async put({ reference, digest, bytes, labels }, { signal, trace }) {
-      return await blobs.alone(
-        digest,
-        async () => {
-          if (contents.get(digest)) throw alreadyContent(digest)
-          await placeSmall({ blobs, me }, { digest, bytes }, { signal })
-          const at = now()
-          const info = await tables.transaction(() => {
-            const made = createContent({ contents, outbox }, { digest, size: bytes.length, labels, at })
-            const name = reference ?? digest
-            outbox.put({ actor: 'ingest', fact: 'committed', entity: name, data: { reference: name, digest, size: bytes.length }, trace })
-            return made
-          })
-          created(digest)
-          return info
-        },
-        { signal },
-      )
+  const serving = await serve(bus, {
+    node,
+    actor: 'ingest',
+    protocol: ingest,
+    log,
+    handlers: {
+      async put({ reference, digest, ...blob }, context) {
+        const name = reference ?? digest
+        const info = await put({ me, blobs, tables, contents, outbox, now }, { reference: name, digest, ...blob }, context)
+        created(digest)
+        await writers.abort({ reference: name, why: `${digest} is content already` }, context).catch((error: unknown) => {
+          if (!isFailure(error, 'not_found', 'failed_precondition')) throw error
+        })
+        return info
+      },
+      async open(request, context) {
+        const { token, startedAt, writer } = await writers.open(request, context)
+        return { token, path: writer.path, offset: writer.offset, startedAt }
+      },
+      write: async ({ token, ...piece }, context) => ({ offset: await writers.write(token, piece, context) }),
+      async advance({ token, offset }, context) {
+        await writers.advance(token, offset, context)
+        return {}
+      },
+      commit: ({ token, ...claim }, context) => writers.commit(token, claim, context),
+      async close({ token }) {
+        await writers.close(token)
+        return {}
+      },
+      async abort(request, context) {
+        await writers.abort(request, context)
+        return {}
+      },
+      status: ({ reference }) => views.status(reference),
+      list: async () => ({ ingests: await views.list() }),
+      follow: ({ reference }, { signal }) => follow(reference, { changes, look: views.look, blobPath: blobs.blob }, { signal }),
     },
-    async open(request, context) {
-      const { token, reference, startedAt, writer } = await writers.open(request, context)
-      return { token, path: blobs.ingest(reference).data, offset: writer.offset, startedAt }
-    },
-    write: async ({ token, offset, bytes }, context) => ({ offset: await writers.write(token, { offset, bytes }, context) }),
-    async advance({ token, offset }, context) {
-      await writers.advance(token, offset, context)
-      return {}
-    },
-    commit: ({ token, ...claim }, context) => writers.commit(token, claim, context),
-    async close({ token }) {
-      await writers.close(token)
-      return {}
-    },
-    async abort(request, context) {
-      await writers.abort(request, context)
-      return {}
-    },
-    async status({ reference }) {
-      const found = find(reference)
-      if (!found) throw new Failure('not_found', `find ingest ${reference}: there is none`)
-      return await statusOf({ blobs, lending }, found)
-    },
-    async list() {
-      const open = ingests.list().filter(({ value }) => value !== 'committed' && value !== 'aborted')
-      return { ingests: await Promise.all(open.map((one) => statusOf({ blobs, lending }, one))) }
-    },
-    follow: ({ reference }, { signal }) => follow(reference, { changes, look, blobPath: blobs.blob }, { signal }),
-  }
-  scope.use(await serve(bus, { node, actor: 'ingest', protocol: ingest, handlers, log }))
+  })
+  scope.use(serving)
   return scope.move()
 }

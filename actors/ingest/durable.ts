@@ -1,5 +1,7 @@
+import type { Info } from '../../messages/content.ts'
 import type { Log } from '../../messages/grammar/index.ts'
 import type { Digest } from '../../messages/words/index.ts'
+import type { Table, Tables } from '../../runtime/tables.ts'
 
 /** Blobs on their way to the disk. Nobody waits for it; it is written down when they are there. */
 export interface Durability extends AsyncDisposable {
@@ -73,3 +75,14 @@ export function openDurability(components: DurabilityComponents, init: { delayMs
     },
   }
 }
+
+/** Write down, in one transaction, that blobs are on disk; those removed meanwhile are passed over. */
+export const recordDurable =
+  ({ tables, contents }: { tables: Tables; contents: Table<Info> }) =>
+  (digests: readonly Digest[]): Promise<void> =>
+    tables.transaction(() => {
+      for (const digest of digests) {
+        const info = contents.get(digest)
+        if (info) contents.put(digest, { ...info, durable: true })
+      }
+    })

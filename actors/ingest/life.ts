@@ -89,13 +89,13 @@ export function life(components: LifeComponents) {
 /** Inside a transaction: write the record of a new blob and say so. Fails with already_exists. */
 export function createContent(
   components: { contents: Table<Info>; outbox: Pick<Outbox, 'put'> },
-  blob: { digest: Digest; size: number; labels?: Info['labels'] | undefined; at: string },
+  blob: { digest: Digest; size: number; labels?: Info['labels'] | undefined; at: string; trace?: string | undefined },
 ): Info {
-  const { digest, size, labels = {}, at } = blob
+  const { digest, size, labels = {}, at, trace } = blob
   if (components.contents.get(digest)) throw alreadyContent(digest)
   const info: Info = { digest, size, createdAt: at, updatedAt: at, labels, durable: false }
   components.contents.put(digest, info)
-  components.outbox.put({ actor: 'content', fact: 'created', entity: digest, data: { digest, size } })
+  components.outbox.put({ actor: 'content', fact: 'created', entity: digest, data: { digest, size }, trace })
   return info
 }
 

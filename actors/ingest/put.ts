@@ -1,57 +1,36 @@
-import { createHash } from 'node:crypto'
-import { open, rename, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
-import { Failure } from '../../messages/grammar/index.ts'
-import { type Digest, digestParts } from '../../messages/words/index.ts'
+import type { Info } from '../../messages/content.ts'
+import type { Labels } from '../../messages/words/index.ts'
 import type { Blobs } from '../../runtime/blobs.ts'
-import { fromErrno } from '../../runtime/errno.ts'
+import type { Outbox } from '../../runtime/records/outbox.ts'
+import type { Table, Tables } from '../../runtime/tables.ts'
+import { alreadyContent, createContent } from './life.ts'
+import { type Putter, placeSmall, type Small } from './small.ts'
+import type { Asked } from './transactions.ts'
 
-/** A small blob and what it must be. */
-export interface Small {
-  readonly digest: Digest
-  readonly bytes: Uint8Array
+export interface PutComponents {
+  readonly me: Putter
+  readonly blobs: Blobs
+  readonly tables: Tables
+  readonly contents: Table<Info>
+  readonly outbox: Pick<Outbox, 'put'>
+  readonly now: () => string
 }
 
-/** Begins the names of temporary files: `<pid>-<started>-<count>.put`, so that a later process knows whose they are. */
-export interface Putter {
-  readonly pid: number
-  readonly started: string
-}
-
-let count = 0
-
-/** Verify a small blob in memory and put its file in place, read-only. Fails with data_loss; leaves nothing behind then. */
-export async function placeSmall(
-  components: { blobs: Blobs; me: Putter },
-  { digest, bytes }: Small,
-  options: { signal: AbortSignal },
-): Promise<void> {
-  const { blobs, me } = components
-  const { algorithm, hex } = digestParts(digest)
-  const found = createHash(algorithm).update(bytes).digest('hex')
-  if (found !== hex) {
-    const details = { digest: `${algorithm}:${found}`, expected: digest }
-    throw new Failure('data_loss', `put a blob: ${bytes.length} bytes are ${details.digest}, not ${digest}`, { details })
+/** A small blob into content in one go: no record of an ingest, its facts are told all the same. Fails with already_exists or data_loss. */
+export async function put(
+  components: PutComponents,
+  small: Small & { reference: string; labels?: Labels | undefined },
+  { signal, trace }: Asked,
+): Promise<Info> {
+  const { blobs, tables, contents, outbox, now } = components
+  const { reference, digest, bytes, labels } = small
+  const putAlone = async () => {
+    if (contents.get(digest)) throw alreadyContent(digest)
+    await placeSmall(components, small, { signal })
+    return await tables.transaction(() => {
+      outbox.put({ actor: 'ingest', fact: 'committed', entity: reference, data: { reference, digest, size: bytes.length }, trace })
+      return createContent({ contents, outbox }, { digest, size: bytes.length, labels, at: now(), trace })
+    })
   }
-  options.signal.throwIfAborted()
-  const temporary = join(blobs.ingests, `${me.pid}-${me.started}-${count++}.put`)
-  try {
-    await writeNew(temporary, bytes)
-    await rename(temporary, blobs.blob(digest))
-  } catch (error) {
-    await unlink(temporary).catch(() => {})
-    throw fromErrno(error, `put blob ${digest}`)
-  }
-}
-
-/** Who wrote a temporary file; undefined when the name is not of one. */
-export function putterOf(name: string): Putter | undefined {
-  const [, pid, started] = /^([0-9]+)-([0-9]+)-[0-9]+\.put$/.exec(name) ?? []
-  return pid === undefined || started === undefined ? undefined : { pid: Number(pid), started }
-}
-
-async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
-  await using file = await open(path, 'wx', 0o400)
-  await file.chmod(0o444)
-  await file.writeFile(bytes)
+  return await blobs.alone(digest, putAlone, { signal })
 }

@@ -9,7 +9,7 @@ import type { Blobs } from '../../runtime/blobs.ts'
 import { fromErrno } from '../../runtime/errno.ts'
 import type { Records } from '../../runtime/records/records.ts'
 import type { Table } from '../../runtime/tables.ts'
-import { putterOf } from './put.ts'
+import { putterOf } from './small.ts'
 import type { Transactions } from './transactions.ts'
 
 export interface RecoverComponents {

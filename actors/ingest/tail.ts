@@ -62,7 +62,7 @@ export function openTail(file: FileHandle, algorithm: string, components: { slic
 
   /** One run at a time; what it failed with stays, for finish to tell. */
   function wake(): void {
-    if (running !== undefined || !due()) return
+    if (running !== undefined || !due() || signal.aborted) return
     running = run().then(() => {
       running = undefined
       wake()

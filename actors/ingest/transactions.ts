@@ -45,7 +45,7 @@ export interface Transactions {
   write(token: string, piece: { offset: number; bytes: Uint8Array }, options: Asked): Promise<number>
   commit(token: string, claim: Claim, options: Asked): Promise<Info>
   close(token: string): Promise<void>
-  abort(asked: { reference: string; token?: string | undefined }, options: Asked): Promise<void>
+  abort(asked: { reference: string; token?: string | undefined; why?: string }, options: Asked): Promise<void>
   /** Take an ingest from a dead holder; how it is then, undefined when that was its end. */
   freed(ingest: Ingest): Promise<Ingest | undefined>
   /** Close everything this process lent. */
@@ -107,6 +107,7 @@ export function transactions(components: TransactionComponents): Transactions {
     const pace = openPace(advancedMs, () => components.tellAdvanced(reference, writer.offset, total))
     const lent = { token: grant.token, id: ingest.id, reference, startedAt, writer, pace }
     lending.add(lent)
+    changes.tell(reference)
     return lent
   }
 
@@ -202,7 +203,7 @@ export function transactions(components: TransactionComponents): Transactions {
       }
     },
     close,
-    async abort({ reference, token }, asked) {
+    async abort({ reference, token, why = 'it was aborted' }, asked) {
       const { id } = blobs.ingest(reference)
       const found = records.get(id)
       const ingest = found && (await freed(found))
@@ -213,7 +214,7 @@ export function transactions(components: TransactionComponents): Transactions {
       if (ingest.value === 'verifying') throw new Failure('failed_precondition', `abort ingest ${reference}: it is being verified`)
       const lent = grant && lending.of(id)
       if (lent) await lending.drop(lent)
-      await records.send(id, { type: 'abort', why: 'it was aborted' }, asked)
+      await records.send(id, { type: 'abort', why }, asked)
     },
     async closeAll() {
       for (const token of lending.tokens()) await close(token)

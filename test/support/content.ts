@@ -24,7 +24,7 @@ export interface Store extends AsyncDisposable {
 
 /** Start ingest and content on `root`, or on a directory of their own that goes with them. */
 export async function startStore(
-  options: { root?: string; node?: string; log?: Log; bus?: Bus; tables?: (tables: Tables) => Tables } = {},
+  options: { root?: string; node?: string; log?: Log; bus?: Bus; syncDelayMs?: number; tables?: (tables: Tables) => Tables } = {},
 ): Promise<Store> {
   await using stack = new AsyncDisposableStack()
   const root = options.root ?? stack.use(await tempDirectory()).path
@@ -38,7 +38,15 @@ export async function startStore(
     empty: async () => {},
     [Symbol.asyncDispose]: async () => {},
   }
-  const home: Home = { node, root, bus, tables, outbox, log: options.log ?? silent, settings: {} }
+  const home: Home = {
+    node,
+    root,
+    bus,
+    tables,
+    outbox,
+    log: options.log ?? silent,
+    settings: options.syncDelayMs === undefined ? {} : { 'ingest.sync-delay': `${options.syncDelayMs}` },
+  }
   stack.use(await startIngest(home))
   stack.use(await startContent(home))
   const scope = stack.move()

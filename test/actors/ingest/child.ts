@@ -11,9 +11,6 @@ function fatal(tables: Tables): Tables {
   let count = 0
   return {
     ...tables,
-    get inTransaction() {
-      return tables.inTransaction
-    },
     async transaction(work) {
       const last = ++count === Number(at)
       const result = await tables.transaction(() => {

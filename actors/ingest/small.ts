@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto'
+import { open, rename, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Failure } from '../../messages/grammar/index.ts'
+import { type Digest, digestParts } from '../../messages/words/index.ts'
+import type { Blobs } from '../../runtime/blobs.ts'
+import { fromErrno } from '../../runtime/errno.ts'
+
+/** A small blob and what it must be. */
+export interface Small {
+  readonly digest: Digest
+  readonly bytes: Uint8Array
+}
+
+/** Begins the names of temporary files: `<pid>-<started>-<count>.put`, so that a later process knows whose they are. */
+export interface Putter {
+  readonly pid: number
+  readonly started: string
+}
+
+let count = 0
+
+/** Verify a small blob in memory and put its file in place, read-only. Fails with data_loss; leaves nothing behind then. */
+export async function placeSmall(
+  components: { blobs: Blobs; me: Putter },
+  { digest, bytes }: Small,
+  options: { signal: AbortSignal },
+): Promise<void> {
+  const { blobs, me } = components
+  const { algorithm, hex } = digestParts(digest)
+  const found = createHash(algorithm).update(bytes).digest('hex')
+  if (found !== hex) {
+    const details = { digest: `${algorithm}:${found}`, expected: digest }
+    throw new Failure('data_loss', `put a blob: ${bytes.length} bytes are ${details.digest}, not ${digest}`, { details })
+  }
+  options.signal.throwIfAborted()
+  const temporary = join(blobs.ingests, `${me.pid}-${me.started}-${count++}.put`)
+  try {
+    await writeNew(temporary, bytes)
+    await rename(temporary, blobs.blob(digest))
+  } catch (error) {
+    await unlink(temporary).catch(() => {})
+    throw fromErrno(error, `put blob ${digest}`)
+  }
+}
+
+/** Who wrote a temporary file; undefined when the name is not of one. */
+export function putterOf(name: string): Putter | undefined {
+  const [, pid, started] = /^([0-9]+)-([0-9]+)-[0-9]+\.put$/.exec(name) ?? []
+  return pid === undefined || started === undefined ? undefined : { pid: Number(pid), started }
+}
+
+async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
+  await using file = await open(path, 'wx', 0o400)
+  await file.chmod(0o444)
+  await file.writeFile(bytes)
+}
