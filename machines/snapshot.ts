@@ -2,7 +2,7 @@ import { assign, setup } from 'xstate'
 import type { Labels } from '../messages/words/index.ts'
 
 /** What a snapshot stands on: its parent by name, and the ids of all its ancestors, nearest first. */
-export interface Ground {
+interface Ground {
   readonly parent?: string | undefined
   readonly ancestors: readonly string[]
 }

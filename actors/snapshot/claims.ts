@@ -1,6 +1,6 @@
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Tables } from '../../runtime/tables.ts'
-import type { Snapshot } from './life.ts'
+import { recordId, type Snapshot } from './record.ts'
 
 /**
  * Who has which key or name, and who stands on whom: indexes of the records, kept in step inside every transaction that changes one.
@@ -76,11 +76,6 @@ function wantedBy({ value, context }: Snapshot): Held {
     parents: parent === undefined ? [] : [recordId(driver, parent)],
   }
 }
-
-/** Id of the record of a driver's layer. */
-export const recordId = (driver: string, id: string): string => under(driver, id)
-/** Id of the layer, as its driver knows it. */
-export const layerId = (record: string): string => record.slice(record.indexOf('/') + 1)
 
 const under = (first: string, rest: string): string => `${first}/${rest}`
 

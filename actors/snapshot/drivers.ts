@@ -1,4 +1,4 @@
-import { Failure } from '../../messages/grammar/index.ts'
+import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { Driver } from './driver.ts'
 
 /** The drivers of a node, and which of them can be used here. */
@@ -13,7 +13,7 @@ export interface Drivers {
 }
 
 /**
- * The default is the driver configured, else the first that can be used, else the first. A driver is tried when it is first needed, once.
+ * The default is the driver configured, else the first that can be used, else the first. A driver is tried when it is first needed.
  * Fails with invalid_argument when there is none of the name configured.
  */
 export function chooseDrivers(all: readonly [Driver, ...Driver[]], { configured }: { configured: string | undefined }): Drivers {
@@ -32,6 +32,8 @@ export function chooseDrivers(all: readonly [Driver, ...Driver[]], { configured 
       (error: unknown) => Failure.from(error),
     )
     tried.set(driver, trying)
+    // A disk that was full may have room the next time; a missing right or feature stays missing.
+    void trying.then((why) => why && !isFailure(why, 'permission_denied', 'unimplemented') && tried.delete(driver))
     return trying
   }
 

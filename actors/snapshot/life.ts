@@ -1,12 +1,10 @@
 import type { snapshotMachine } from '../../machines/snapshot.ts'
 import type { Log } from '../../messages/grammar/index.ts'
-import type { Announcement, Effect, Stored } from '../../runtime/records/records.ts'
-import { layerId } from './claims.ts'
-import type { Driver, Layer } from './driver.ts'
+import type { Announcement, Effect } from '../../runtime/records/records.ts'
+import type { Driver } from './driver.ts'
+import { layerId, layerOf, type Snapshot } from './record.ts'
 
 type Machine = typeof snapshotMachine
-/** A snapshot as stored. */
-export type Snapshot = Stored<Machine>
 
 export interface LifeComponents {
   readonly driverOf: (snapshot: Snapshot) => Driver
@@ -55,9 +53,6 @@ export function life(components: LifeComponents) {
 
   return { effects: { make, freeze, settle, discard }, announcements }
 }
-
-/** A snapshot as its driver sees it. */
-export const layerOf = ({ id, context: { kind, ancestors } }: Snapshot): Layer => ({ id: layerId(id), kind, ancestors })
 
 const tellPrepared: Announcement<Machine> = ({ context: { key, driver, parent, kind } }) => ({
   fact: 'prepared',

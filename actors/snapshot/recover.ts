@@ -1,9 +1,9 @@
 import type { snapshotMachine } from '../../machines/snapshot.ts'
 import type { Log } from '../../messages/grammar/index.ts'
 import type { Records } from '../../runtime/records/records.ts'
-import { type Claims, recordId } from './claims.ts'
+import type { Claims } from './claims.ts'
 import type { Driver } from './driver.ts'
-import type { Snapshot } from './life.ts'
+import { recordId, type Snapshot } from './record.ts'
 
 export interface RecoverComponents {
   readonly records: Records<typeof snapshotMachine>

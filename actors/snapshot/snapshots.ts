@@ -4,9 +4,9 @@ import type { SnapshotInfo } from '../../messages/snapshot.ts'
 import type { Labels } from '../../messages/words/index.ts'
 import type { Records } from '../../runtime/records/records.ts'
 import type { Tables } from '../../runtime/tables.ts'
-import { type Claims, layerId, recordId } from './claims.ts'
+import type { Claims } from './claims.ts'
 import type { Driver, Layer, Usage } from './driver.ts'
-import { layerOf, type Snapshot } from './life.ts'
+import { layerId, layerOf, openIds, recordId, type Snapshot } from './record.ts'
 
 export interface SnapshotsComponents {
   readonly tables: Tables
@@ -21,14 +21,14 @@ interface Asked {
   readonly trace?: string | undefined
 }
 
-export interface PrepareInit {
+interface PrepareInit {
   readonly key: string
   readonly parent?: string | undefined
   readonly labels?: Labels | undefined
   readonly kind: 'active' | 'view'
 }
 
-export interface CommitInit {
+interface CommitInit {
   readonly key: string
   readonly name: string
   readonly parent?: string | undefined
@@ -53,15 +53,7 @@ export interface Snapshots {
 }
 
 export function openSnapshots({ tables, records, claims, now }: SnapshotsComponents): Snapshots {
-  const counter = tables.table<number>('snapshot.count')
-
-  /** Ids are never used again: what is left of a removed one cannot be taken for another. */
-  const nextId = (driver: Driver) =>
-    tables.transaction(() => {
-      const next = (counter.get(driver.name) ?? 0) + 1
-      counter.put(driver.name, next)
-      return String(next)
-    })
+  const nextId = openIds(tables)
 
   function find(driver: Driver, key: string, doing: string): Snapshot {
     const id = claims.holder(driver.name, key)
