@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Digest } from '../../messages/words/index.ts'
+import { fromErrno } from '../../runtime/errno.ts'
 import { finishDirectories } from './attributes.ts'
 import { type Ground, openGround, type Whiteouts } from './ground.ts'
 import { inflate } from './inflate.ts'
@@ -54,7 +55,7 @@ export interface Outcome extends Progress {
 export async function apply(applying: Applying, options: ApplyOptions): Promise<Outcome> {
   const { signal, limits = defaultLimits, warn = () => {}, onProgress = () => {} } = options
   signal.throwIfAborted()
-  using ground = openGround(applying.path, { whiteouts: applying.whiteouts, limits, warn })
+  using ground = opened(applying, { limits, warn })
   using layer = new Layer(ground)
   const reader = tarReader(layer, limits)
   const hash = createHash('sha256')
@@ -71,8 +72,24 @@ export async function apply(applying: Applying, options: ApplyOptions): Promise<
   const diffId = `sha256:${hash.digest('hex')}`
   if (applying.expected !== undefined && applying.expected !== diffId)
     throw new Failure('data_loss', `apply layer: it unpacks to ${diffId}, ${applying.expected} was said`)
-  finishDirectories(ground)
+  finished(ground, applying.path)
   return { offset: source.taken(), written: layer.written, entries: layer.entries, diffId, size, implied: impliedPaths(ground) }
+}
+
+function opened({ path, whiteouts }: Applying, { limits, warn }: { limits: Limits; warn: (what: string) => void }): Ground {
+  try {
+    return openGround(path, { whiteouts, limits, warn })
+  } catch (error) {
+    throw fromErrno(error, `apply layer to ${path}`)
+  }
+}
+
+function finished(ground: Ground, path: string): void {
+  try {
+    finishDirectories(ground)
+  } catch (error) {
+    throw fromErrno(error, `set the times of directories in ${path}`)
+  }
 }
 
 /** As much as fits a message beside everything else. */
