@@ -4,7 +4,7 @@ import { cstring, lgetxattr, llistxattr } from '../../runtime/syscalls/index.ts'
 
 /**
  * Everything about the files below a directory that a layer can say: a line for each, by path (one character a byte), sorted. Kind, mode, owner, time to the nanosecond,
- * size, device, link target, the first name of the same inode, attributes, digest of the content. Two directories with the same lines are the same root file system.
+ * size, device, link target, the first name below the directory of the same inode, attributes, digest of the content. Two directories with the same lines are the same root file system.
  */
 export function fileTree(root: string, options: { skipTimes?: boolean } = {}): Map<string, string> {
   const lines = new Map<string, string>()
@@ -43,11 +43,13 @@ function describe(
   if (stat.isSymbolicLink()) parts.push(`→ ${readlinkSync(path, 'latin1')}`)
   if (stat.isFile()) parts.push(`size ${stat.size}`, digestOf(path))
   if (!stat.isDirectory() && stat.nlink > 1n) {
-    const first = firstNames.get(stat.ino) ?? name
-    firstNames.set(stat.ino, first)
-    parts.push(`same as ${first}`)
+    const first = firstNames.get(stat.ino)
+    if (first === undefined) firstNames.set(stat.ino, name)
+    else parts.push(`same as ${first}`)
   }
-  const attributes = llistxattr(cstring(path)).filter((attribute) => !attribute.startsWith('trusted.overlay.') && attribute !== 'security.selinux')
+  const attributes = llistxattr(cstring(path)).filter(
+    (attribute) => !attribute.startsWith('trusted.overlay.') && attribute !== 'security.selinux',
+  )
   for (const attribute of attributes.toSorted()) parts.push(`${attribute}=${lgetxattr(cstring(path), attribute).toString('hex')}`)
   return parts.join(' ')
 }

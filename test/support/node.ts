@@ -31,6 +31,10 @@ export interface RunningNode extends AsyncDisposable {
   readonly log: () => string
   /** Resolves when it has ended. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  /** End it as SIGTERM does; its root stays. */
+  stop(): Promise<void>
+  /** End it as a crash does, its NATS server with it, as the kernel sees to; its root stays. */
+  kill(): Promise<void>
   /** Run one of our commands against it. */
   run(program: Program, args: readonly string[], options?: RunOptions): Promise<Ran>
   /** A connection to its NATS server, as the commands make it. */
@@ -46,12 +50,15 @@ export interface NodeInit {
   /** more options of `gantry up` */
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** what it is run by, such as `unshare` and its options */
+  readonly through?: readonly string[]
 }
 
 /** Start one; resolves when it says it is up. Fails with all it said when it ends before. */
-export async function startNode({ root: given, name = 'n1', args = [], env = {} }: NodeInit = {}): Promise<RunningNode> {
+export async function startNode({ root: given, name = 'n1', args = [], env = {}, through = [] }: NodeInit = {}): Promise<RunningNode> {
   const root = given ?? (await mkdtemp(join(tmpdir(), 'gantry-node-')))
-  const child = spawn(command('gantry'), ['up', '--root', root, '--node', name, '--log', 'warn', ...args], {
+  const [program = '', ...words] = [...through, command('gantry'), 'up', '--root', root, '--node', name, '--log', 'warn', ...args]
+  const child = spawn(program, words, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: environment(env),
   })
@@ -62,13 +69,18 @@ export async function startNode({ root: given, name = 'n1', args = [], env = {} 
   const ended = endOf(child)
   void ended.then(({ code }) => ready.reject(new Error(`the node ended with ${code}: ${said.join('\n')}`)))
   const node = { root, name, pid: child.pid ?? 0, ready: await ready.promise, ended, log: () => said.join('\n') }
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal)
+    await ended
+  }
   return {
     ...node,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
     run: (program, words, options) => run(program, words, { ...options, env: { GANTRY_ROOT: root, ...options?.env } }),
     connect: () => connect(root),
     async [Symbol.asyncDispose]() {
-      child.kill('SIGTERM')
-      await ended
+      await end('SIGTERM')
       if (given === undefined) await rm(root, { recursive: true, force: true })
     },
   }
