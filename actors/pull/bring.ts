@@ -37,7 +37,7 @@ export async function bring(
   board.mark(root, {})
   const read = async (descriptor: Descriptor, options: { signal: AbortSignal }) => {
     await blob(all, { name, descriptor }, { board, signal: options.signal }).verified
-    board.mark(descriptor, { status: 'done' })
+    finish(board, descriptor)
     return await readWhole(all.asks, descriptor, options)
   }
   const tree = await readTree({ root, platform: input.platform }, read, { signal })
@@ -88,7 +88,7 @@ async function bringLayers(
       }
       await fetched.verified
       committed[i]?.resolve()
-      board.mark(descriptor, { status: 'done' })
+      finish(board, descriptor)
     } catch (error) {
       committed[i]?.reject(error)
       board.mark(descriptor, { status: 'failed' })
@@ -111,7 +111,7 @@ async function snapshot(
       { signal },
     )
   const onProgress = (progress: Parameters<LayerOptions['report']>[0]) => {
-    const here = board.steps.find((step) => step.descriptor.digest === layer.descriptor.digest)
+    const here = stepOf(board, layer.descriptor)
     board.mark(layer.descriptor, { ...progress, ...(here && here.offset >= layer.descriptor.size && { status: 'unpacking' as const }) })
   }
   while (true) {
@@ -123,6 +123,13 @@ async function snapshot(
     }
   }
 }
+
+/** What was here before, and needed nothing done, stays told as such. */
+function finish(board: Board, descriptor: Descriptor): void {
+  if (stepOf(board, descriptor)?.status !== 'exists') board.mark(descriptor, { status: 'done' })
+}
+
+const stepOf = (board: Board, { digest }: Descriptor) => board.steps.find((step) => step.descriptor.digest === digest)
 
 interface Driver {
   readonly name: string
