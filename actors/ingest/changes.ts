@@ -1,7 +1,7 @@
 import type { Digest } from '../../messages/words/index.ts'
 
 /** How an ingest ended. Started over is an end too, for those who read what it had. */
-export type Ending =
+type Ending =
   | { readonly state: 'committed'; readonly digest: Digest; readonly size: number }
   | { readonly state: 'aborted'; readonly why: string }
 
@@ -12,7 +12,7 @@ export interface Changes {
 }
 
 /** One who watches. Changes between two looks are one. */
-export interface Watch extends Disposable {
+interface Watch extends Disposable {
   readonly ending: Ending | undefined
   /** Resolves when something changed since it last did. */
   changed(options: { signal: AbortSignal }): Promise<void>

@@ -2,13 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { access, appendFile, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { digestOf, type Store, startStore } from '../../support/content.ts'
 import { tempDirectory } from '../../support/temp.ts'
 import { blob, half, small } from './child-blobs.ts'
 
 const child = (...args: string[]): ChildProcess =>
-  spawn(process.execPath, [join(import.meta.dirname, 'child.ts'), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  spawn(process.execPath, [fileURLToPath(new URL('./crash-child.ts', import.meta.url)), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
 
 /** Go on with whatever is left of the blob. */
 async function finish(store: Store): Promise<number> {

@@ -1,4 +1,4 @@
-/** A process of its own that ingests, to be killed: `node child.ts <root> hold`, or `node child.ts <root> crash <n> <inside|after>`. */
+/** A process of its own that ingests, to be killed: `node crash-child.ts <root> hold`, or `node crash-child.ts <root> crash <n> <inside|after>`. */
 import { appendFile } from 'node:fs/promises'
 import type { Tables } from '../../../runtime/tables.ts'
 import { digestOf, startStore } from '../../support/content.ts'
