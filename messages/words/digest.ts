@@ -4,14 +4,11 @@ import { isDigest } from './is-digest.ts'
 export { isDigest }
 
 /** `<algorithm>:<hex>`. Checked before it is ever part of a path. */
-export const Digest = z
-  .string()
-  .refine(isDigest, 'not a digest of a known algorithm')
-  .meta({
-    id: 'Digest',
-    description: 'algorithm:hex of content, e.g. sha256 and 64 hex digits',
-    pattern: '^(sha256|sha384|sha512):[0-9a-f]+$',
-  })
+export const Digest = z.string().refine(isDigest, 'not a digest of a known algorithm').meta({
+  id: 'Digest',
+  description: 'algorithm:hex of content, e.g. sha256 and 64 hex digits',
+  pattern: '^(sha256|sha384|sha512):[0-9a-f]+$',
+})
 export type Digest = string
 
 /** The algorithm and the hex of a valid digest. */

@@ -36,8 +36,8 @@ async function demo(reference: string | undefined): Promise<number> {
 
   const worked = reference ? await runTheirs(image, node) : await runRedis(image, node)
 
-  heading('What happened, as anybody could have followed it: gantry events --since 10m')
-  await gantry('gantry', ['events', '--since', '10m'], node)
+  heading('What happened, as anybody could have followed it: gantry events --since 10m --no-follow')
+  await gantry('gantry', ['events', '--since', '10m', '--no-follow'], node)
   heading('The same by hand: any NATS client, JSON in, JSON out')
   for (const line of await askByHand(node.root, ['image.list', '{}'], ['snapshot.list', '{}'])) say(line)
 

@@ -18,7 +18,12 @@ const broken: IngestEvent = { type: 'break', token: 't', grant: grant('v'), at: 
 const events = { open, advance, commit, close, abort, verified, existed, failed, break: broken }
 
 /** Where events lead, and what they ask for. */
-function after(...sent: IngestEvent[]): { value: string; context: object; effects: { type: string; params: unknown }[]; snapshot: SnapshotFrom<typeof ingestMachine> } {
+function after(...sent: IngestEvent[]): {
+  value: string
+  context: object
+  effects: { type: string; params: unknown }[]
+  snapshot: SnapshotFrom<typeof ingestMachine>
+} {
   let [snapshot, actions] = begun()
   for (const event of sent) {
     expect(snapshot.can(event), `${event.type} when ${snapshot.value}`).toBe(true)
