@@ -45,7 +45,7 @@ function paced<P>(everyMs: number): Pace<P> {
   return {
     report(progress) {
       latest = progress
-      timer ??= setTimeout(give, last + everyMs - performance.now())
+      timer ??= setTimeout(give, Math.max(1, last + everyMs - performance.now()))
     },
     async next() {
       await due.promise
