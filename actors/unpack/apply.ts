@@ -111,7 +111,7 @@ function impliedPaths(ground: Ground): string[] {
       throw new Failure('failed_precondition', 'apply layer without its parent: the directories it needs from there cannot be told', {
         details: { reason: 'parent' },
       })
-    paths.push(path)
+    paths.push(path || '.')
   }
   return paths.sort()
 }

@@ -52,6 +52,14 @@ export function makeDirectory(ground: Ground, parent: Directory, base: string, e
   finishDirectory(ground, directory, entry, !merged)
 }
 
+/** The root is there already, and stays what it is: it takes owner, mode, attributes and times of its entry. */
+export function describeRoot(ground: Ground, entry: Entry): void {
+  const { root } = ground.tree
+  root.claim()
+  ground.implied.delete(root)
+  finishDirectory(ground, root, entry, false)
+}
+
 /** Make a symbolic link holding the target as it is written. */
 export function makeSymlink(ground: Ground, parent: Directory, base: string, entry: Entry): void {
   if (entry.target === '' || entry.target.length >= ground.limits.path)

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { nameRoom, S, tryFsetxattr, tryUnlinkat } from '../../runtime/syscalls/index.ts'
+import { fsetxattr, nameRoom, S, tryUnlinkat } from '../../runtime/syscalls/index.ts'
 import type { Directory } from './directory.ts'
 import type { Limits } from './limits.ts'
 import { Tree } from './tree.ts'
-import { checkedXattr } from './xattrs.ts'
 
 /** How deletions are done: as marks that overlayfs reads, or really. */
 export type Whiteouts = 'overlay' | 'remove'
@@ -75,13 +74,14 @@ export function openGround(path: string, { whiteouts, limits, warn }: GroundInit
     },
     [Symbol.dispose]: () => tree[Symbol.dispose](),
   }
+  // until the layer describes it
+  if (ground.fresh) implied.add(tree.root)
   return ground
 }
 
 /** Mark a directory as hiding what lies below it in other layers. */
 export function markOpaque(ground: Ground, directory: Directory): void {
-  const result = tryFsetxattr(ground.tree.fd(directory), 'trusted.overlay.opaque', opaque)
-  checkedXattr(result, `mark ${directory.path()} as opaque`)
+  fsetxattr(ground.tree.fd(directory), 'trusted.overlay.opaque', opaque)
 }
 
 const opaque = Buffer.from('y')

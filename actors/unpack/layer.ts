@@ -2,7 +2,7 @@ import { fromErrno } from '../../runtime/errno.ts'
 import { close, write } from '../../runtime/syscalls/index.ts'
 import { finishFile } from './attributes.ts'
 import type { Directory } from './directory.ts'
-import { makeDirectory, makeLink, makeNode, makeSymlink, openFile } from './entries.ts'
+import { describeRoot, makeDirectory, makeLink, makeNode, makeSymlink, openFile } from './entries.ts'
 import type { Ground } from './ground.ts'
 import { quoted } from './invalid.ts'
 import { placeOf } from './names.ts'
@@ -62,7 +62,10 @@ export class Layer implements TarHandler, Disposable {
 
   #begin(entry: Entry): void {
     const place = placeOf(entry.name, this.#ground.limits)
-    if (place === undefined) return
+    if (place === undefined) {
+      if (entry.kind === 'directory') describeRoot(this.#ground, entry)
+      return
+    }
     const { base } = place
     const parent = this.#ground.tree.make(place.directory)
     if (isWhiteout(base)) whiteOut(this.#ground, parent, base, entry)

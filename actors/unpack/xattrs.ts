@@ -1,6 +1,5 @@
-import { getSystemErrorName } from 'node:util'
 import { fromErrno } from '../../runtime/errno.ts'
-import { nameRoom, tryFsetxattr, tryLsetxattr } from '../../runtime/syscalls/index.ts'
+import { nameRoom, SystemError, tryFsetxattr, tryLsetxattr } from '../../runtime/syscalls/index.ts'
 import type { Ground } from './ground.ts'
 import { quoted } from './invalid.ts'
 import type { Entry } from './tar/entry.ts'
@@ -21,13 +20,6 @@ export function setXattrsAt(ground: Ground, parent: number, base: string, entry:
     judge(ground, entry, name, tryLsetxattr(ground.name(`/proc/self/fd/${parent}/${base}`), room.write(name), value))
 }
 
-/** Fails as the errno says, unless there was none. */
-export function checkedXattr(result: number, attempted: string): void {
-  if (result >= 0) return
-  const code = getSystemErrorName(result)
-  throw fromErrno(Object.assign(new Error(`${code}: ${code}`), { code }), attempted)
-}
-
 /** `trusted.*` and `user.overlay.*` would let a layer speak to overlayfs; they are the host's to set. */
 function* kept(ground: Ground, { name: of, xattrs }: Entry): Iterable<[string, Uint8Array]> {
   for (const [name, value] of xattrs ?? []) {
@@ -45,7 +37,7 @@ function judge(ground: Ground, entry: Entry, name: string, result: number): void
   const plain = entry.kind === 'file' || entry.kind === 'directory'
   const tolerable = result === EPERM && (!ground.privileged || (!plain && name.startsWith('user.')))
   if (result === ENOTSUP || tolerable) ground.warn(`${quoted(entry.name)}: attribute ${quoted(name)} cannot be kept here`)
-  else checkedXattr(result, `apply ${quoted(entry.name)}: set attribute ${quoted(name)}`)
+  else throw fromErrno(new SystemError(-result, 'setxattr'), `apply ${quoted(entry.name)}: set attribute ${quoted(name)}`)
 }
 
 const room = nameRoom()

@@ -31,11 +31,9 @@ const syscallOpenat2 = libc<[number, number, CString, Uint8Array, number]>(
 const closeC = libc<[number]>('int close(int fd)')
 const writeC = libc<[number, Uint8Array, number]>('long write(int fd, const void *bytes, size_t length)')
 const pwriteC = libc<[number, Uint8Array, number, number]>('long pwrite(int fd, const void *bytes, size_t length, int64_t offset)')
-const ftruncateC = libc<[number, number]>('int ftruncate(int fd, int64_t length)')
 const fsyncC = libc<[number]>('int fsync(int fd)')
 const syncfsC = libc<[number]>('int syncfs(int fd)')
 const flockC = libc<[number, number]>('int flock(int fd, int operation)')
-const umaskC = libc<[number]>('uint32_t umask(uint32_t mask)')
 
 /** Open, close-on-exec. The descriptor is the caller's to close. */
 export const openat = (directory: number, path: Path, flags: number, mode = 0): number =>
@@ -76,8 +74,6 @@ export function pwrite(fd: number, bytes: Uint8Array, offset: number): void {
   }
 }
 
-export const ftruncate = (fd: number, length: number): void => void checked(ftruncateC(fd, length), 'ftruncate')
-
 /** Flush a file or a directory to disk. */
 export const fsync = (fd: number): void => void checked(fsyncC(fd), 'fsync')
 
@@ -97,6 +93,3 @@ export function flock(fd: number): boolean {
 
 /** Take the exclusive lock of an open file, waiting on a thread of the pool for as long as another has it. */
 export const flockAsync = (fd: number): Promise<void> => onPool(flockC, 'flock', fd, 2)
-
-/** Set the mask of permission bits for everything this process makes, all threads; the mask before. */
-export const umask = (mask: number): number => umaskC(mask)
