@@ -61,7 +61,11 @@ export function pulls(components: PullsComponents): Pulls {
     const board = emptyBoard()
     const control = new AbortController()
     const over = known
-      .then(() => run(components, { pull, board, signal: control.signal }))
+      .then(() => {
+        // nothing is told of a pull before it is stored
+        components.onBoard(pull.ticket, board, { signal: control.signal })
+        return run(components, { pull, board, signal: control.signal })
+      })
       .then((end) => (end ? finish(components, stored, { ...pull, ...end, steps: [...board.steps] }) : undefined))
       .then((end) => {
         if (end) board.enter(end.state, end.digest)
@@ -71,7 +75,6 @@ export function pulls(components: PullsComponents): Pulls {
       components.bringing.asks.log.error({ err: error, ticket: pull.ticket }, 'how a pull ended could not be stored'),
     )
     errands.set(pull.ticket, { pull, board, control, over })
-    components.onBoard(pull.ticket, board, { signal: control.signal })
   }
 
   return {

@@ -25,7 +25,7 @@ for (const driver of drivers) {
   test(`everything a layer can say comes out of ${driver} as umoci has it`, async () => {
     const { image, plain } = await richImage()
     await pull(await pushImage(registry, `rich-${driver}:latest`, image), driver)
-    expect(treeDifference(comparable(await umociTree(plain)), comparable(await snapshotTree(node, image, { driver })))).toEqual([])
+    expect(treeDifference(await umociTree(plain), await snapshotTree(node, image, { driver }))).toEqual([])
     expect(await remains(node)).toEqual([])
   })
 }
@@ -82,10 +82,10 @@ test('of an index the image of the platform asked for is brought, and of the oth
 
 async function comesOutAsUmociHasIt(image: Image, name: string): Promise<void> {
   const reference = await pushImage(registry, name, image)
-  const expected = comparable(await umociTree(image))
+  const expected = await umociTree(image)
   for (const driver of drivers) {
     await pull(reference, driver)
-    expect(treeDifference(expected, comparable(await snapshotTree(node, image, { driver })))).toEqual([])
+    expect(treeDifference(expected, await snapshotTree(node, image, { driver }))).toEqual([])
   }
   expect(await remains(node)).toEqual([])
 }
@@ -97,9 +97,4 @@ async function pull(reference: string, driver: string, ...more: string[]): Promi
 
 async function digests(): Promise<string[]> {
   return (await node.run('dist', ['list', '-q'])).stdout.trim().split('\n')
-}
-
-/** The root directory has a time of its own when no layer describes it. */
-function comparable(tree: Map<string, string>): Map<string, string> {
-  return new Map([...tree].map(([name, line]) => [name, name === '.' ? line.replace(/ time \d+/, '') : line]))
 }

@@ -8,12 +8,15 @@ import { client } from '../../runtime/bus/client.ts'
 import { mountedUnder } from '../../runtime/mounts.ts'
 import type { RunningNode } from './node.ts'
 
-/** Of a node that runs: mounts below its root, snapshots that are not committed, ingests somebody holds, directories no snapshot has. */
-export async function remains(node: RunningNode): Promise<string[]> {
+/** Of a node that runs: mounts below its root, snapshots that are not committed, ingests (`partial`: those somebody holds), directories no snapshot has. */
+export async function remains(node: RunningNode, { partial = false } = {}): Promise<string[]> {
   await using bus = await node.connect()
   const { ingests } = await client<typeof ingest>(bus, { node: node.name, actor: 'ingest' }).list({})
   const asked = client<typeof snapshot>(bus, { node: node.name, actor: 'snapshot' })
-  const left = [...(await mountsUnder(node.root)), ...ingests.filter(({ holder }) => holder).map(({ reference }) => `ingest ${reference}`)]
+  const left = [
+    ...(await mountsUnder(node.root)),
+    ...ingests.filter(({ holder }) => holder || !partial).map(({ reference }) => `ingest ${reference}`),
+  ]
   for (const driver of ['overlay', 'native']) {
     const { snapshots } = await asked.list({ driver })
     const committed = snapshots.filter(({ kind }) => kind === 'committed')

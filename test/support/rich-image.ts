@@ -36,9 +36,7 @@ function contents(): Piece[][] {
   const changing = twice()
   return [
     [
-      ...['./', 'usr/', 'usr/bin/', 'usr/lib/', 'etc/', 'etc/conf.d/', 'var/', 'var/log/', 'opt/', 'opt/full/'].map((name) =>
-        directory(name),
-      ),
+      ...['usr/', 'usr/bin/', 'usr/lib/', 'etc/', 'etc/conf.d/', 'var/', 'var/log/', 'opt/', 'opt/full/'].map((name) => directory(name)),
       directory('tmp/', { mode: 0o1777 }),
       directory('private/', { mode: 0o2700, uid: 1000, gid: 2000, pax: { mtime: '1234567890.123456789' } }),
       directory('deep/', { mode: 0o711, uid: 7 }),

@@ -6,7 +6,7 @@ import type { snapshot } from '../../messages/snapshot.ts'
 import { chainIds } from '../../messages/words/index.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { mountAll } from '../../runtime/mounts.ts'
-import { fileTree } from './file-tree.ts'
+import { imageTree } from './file-tree.ts'
 import type { Image } from './images.ts'
 import type { RunningNode } from './node.ts'
 
@@ -19,7 +19,7 @@ export async function snapshotTree(node: RunningNode, image: Image, { driver }: 
   const at = await mkdtemp(join(tmpdir(), 'gantry-look-'))
   try {
     await using _mounted = await mountAll(mounts, at)
-    return fileTree(at)
+    return imageTree(at)
   } finally {
     await rmdir(at)
     await snapshots.remove(of)

@@ -1,7 +1,7 @@
 /** umoci, a judge of its own: what it makes of an image is what the image is. */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { fileTree } from './file-tree.ts'
+import { imageTree } from './file-tree.ts'
 import { type Image, type Index, writeLayout } from './images.ts'
 import { tempDirectory } from './temp.ts'
 
@@ -11,5 +11,5 @@ export async function umociTree(image: Image | Index): Promise<Map<string, strin
   const [layout, root] = [join(directory.path, 'layout'), join(directory.path, 'root')]
   await writeLayout(layout, 'it', image)
   execFileSync('umoci', ['raw', 'unpack', '--image', `${layout}:it`, root], { stdio: ['ignore', 'ignore', 'pipe'] })
-  return fileTree(root)
+  return imageTree(root)
 }
