@@ -5,7 +5,7 @@
 import type { Home } from '../runtime/home.ts'
 
 /** What starts an actor; disposing what it gives stops it. */
-export type Start = (home: Home) => Promise<AsyncDisposable>
+type Start = (home: Home) => Promise<AsyncDisposable>
 
 export interface Placed {
   /** name on the bus */

@@ -55,6 +55,9 @@ function watcherOf({ listing }: Session, reference: string): Watcher {
   return listing.terminal ? screenWatcher(reference, process.stdout) : plainWatcher(process.stdout)
 }
 
+/** A server that was restarted is back in seconds; one that is not by then will not be. */
+const patience = { tries: 15, mostMs: 2000 }
+
 /** Watch until it ends. NATS going away for a while ends the watching, not the pull: watch on when it is back. */
 async function follow(puller: Puller, ticket: string, watcher: Watcher, { signal }: Session): Promise<void> {
   for (;;) {
@@ -63,7 +66,7 @@ async function follow(puller: Puller, ticket: string, watcher: Watcher, { signal
       return
     } catch (error) {
       if (!isFailure(error, 'unavailable')) throw error
-      const { state, steps, why } = await retry(async () => await puller.status({ ticket }), { signal })
+      const { state, steps, why } = await retry(async () => await puller.status({ ticket }), { signal, ...patience })
       if (why !== undefined) throw Failure.fromData(why)
       watcher.tell({ state, steps })
     }

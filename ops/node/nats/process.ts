@@ -61,7 +61,7 @@ function listen(child: ChildProcess, log: Log): { ready: Promise<number>; ended:
   const lines = createInterface({ input: child.stderr ?? process.stdin })
   lines.on('line', (line) => {
     const { level, text } = parse(line)
-    last = level === 'FTL' || level === 'ERR' || last === '' ? text : last
+    if (level === 'FTL' || level === 'ERR') last = text
     port = Number(/^Listening for client connections on .*:(\d+)$/.exec(text)?.[1] ?? port)
     if (text === 'Server is ready') ready.resolve(port)
     if (level === 'ERR' || level === 'FTL') log.warn({ server: text }, 'nats-server complains')
@@ -72,7 +72,7 @@ function listen(child: ChildProcess, log: Log): { ready: Promise<number>; ended:
     ended.resolve(last)
   })
   // close comes when it has ended and all it said is read
-  child.on('close', () => ended.resolve(last))
+  child.on('close', (code, signal) => ended.resolve(last || `it ended with ${signal ?? `exit code ${code}`}`))
   void ended.promise.then((words) => ready.reject(refusal(words)))
   return { ready: ready.promise, ended: ended.promise }
 }
@@ -86,5 +86,5 @@ function parse(line: string): { level: string; text: string } {
 function refusal(words: string): Failure {
   const taken = /^Error listening on port: (\S+), .*address already in use/.exec(words)?.[1]
   if (taken) return new Failure('already_exists', `start nats-server on ${taken}: the port is in use; choose another with --nats-port`)
-  return new Failure('unavailable', `start nats-server: ${words || 'it ended without a word'}`)
+  return new Failure('unavailable', `start nats-server: ${words}`)
 }
