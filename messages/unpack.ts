@@ -14,7 +14,9 @@ export const Applied = Progress.extend({
   size: Size.meta({ description: 'of the uncompressed stream' }),
   implied: z
     .array(z.string())
-    .meta({ description: 'directories made because an entry needed them, never described by the layer; see snapshot.commit' }),
+    .meta({
+      description: 'directories made because an entry needed them, never described by the layer, `.` for the root; see snapshot.commit',
+    }),
 })
 export type Applied = z.output<typeof Applied>
 

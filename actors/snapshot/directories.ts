@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, open, readdir, rename, rm, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 import { mountedUnder, unmount } from '../../runtime/mounts.ts'
@@ -44,6 +44,8 @@ export function directories(path: string): Directories {
         await makeNew(places.fs(id))
         // The mask of the process is none of the snapshot's.
         await chmod(places.fs(id), 0o755)
+        // The same layers make the same file system, whenever: nobody has described this directory yet.
+        await utimes(places.fs(id), 0, 0)
       }),
     async scratch() {
       const at = join(removing, `scratch-${process.pid}-${scratches++}`)

@@ -28,7 +28,8 @@ export async function* readGrowing(
     for (let known = await latest.beyond(-1); ; known = await latest.beyond(at)) {
       file ??= open(known.path)
       // Renamed between the telling and the opening, because it became content: where it is now is told next.
-      if (file === undefined) file = open((known = await latest.elsewhere(known.path)).path) ?? gone(known.path)
+      if (file === undefined && !known.complete) file = open((known = await latest.elsewhere(known.path)).path)
+      file ??= gone(known.path)
       if (known.offset < at) throw new Failure('unavailable', `read ${file.path}: it began anew at ${known.offset} after ${at}`)
       if (known.offset > size) throw new Failure('data_loss', `read ${file.path}: ${known.offset} bytes where ${size} were said`)
       while (at < known.offset) {

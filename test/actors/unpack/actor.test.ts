@@ -76,7 +76,7 @@ describe('apply', () => {
     await using node = await startUnpacking()
     await node.store.ingest.put({ digest, bytes: blob })
     const last = await lastOf(node.unpack.apply({ descriptor, target: { ...node.target, whiteouts: 'overlay' } }))
-    expect(last).toEqual({ ...outcome, implied: ['implied'] })
+    expect(last).toEqual({ ...outcome, implied: ['.', 'implied'] })
   })
 
   test('begins before its blob is whole, and ends when it is content', async () => {

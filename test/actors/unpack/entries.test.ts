@@ -47,11 +47,13 @@ test('missing directories are made with mode 755', async () => {
   expect(listing(at.root)).toMatchObject({ a: { mode: '755' }, 'a/b': { mode: '755' } })
 })
 
-test('the root itself is not an entry', async () => {
+test('the root takes owner, mode and time of its own entry, and nothing else can stand in its place', async () => {
   using at = ground()
-  const { mode } = lstatSync(at.root)
-  const { entries } = await at.apply(archive(directory('./', { mode: 0o700 }), file('/', ''), symlink('x', '.'), directory('a/..')))
-  expect({ mode: lstatSync(at.root).mode, entries, names: Object.keys(listing(at.root)) }).toEqual({ mode, entries: 4, names: [] })
+  const entries = [directory('./', { mode: 0o700, uid: 7, gid: 8, mtime: 9 }), symlink('x', '.')]
+  const { entries: count, implied } = await at.apply(archive(...entries))
+  const { mode, uid, gid, mtimeMs } = lstatSync(at.root)
+  expect({ mode, uid, gid, mtimeMs, count, implied }).toEqual({ mode: 0o40700, uid: 7, gid: 8, mtimeMs: 9000, count: 2, implied: [] })
+  expect(Object.keys(listing(at.root))).toEqual([])
 })
 
 test('names are bytes', async () => {

@@ -79,15 +79,15 @@ describe.runIf(isRoot)('deletions marked for overlayfs', () => {
   test('a removed name is a character device 0:0 with the owner of the tar', async () => {
     expect(await marks(directory('a'), file('a/.wh.b', '', { uid: 5, gid: 6 }))).toEqual({
       tree: { a: 'directory', 'a/b': 'gone 5:6' },
-      implied: [],
+      implied: ['.'],
     })
   })
 
   test('an opaque directory has the attribute, whatever comes first', async () => {
     const expected = { a: 'directory opaque', 'a/new': 'file' }
-    expect(await marks(directory('a'), file('a/.wh..wh..opq'), file('a/new'))).toEqual({ tree: expected, implied: [] })
-    expect(await marks(directory('a'), file('a/new'), file('a/.wh..wh..opq'))).toEqual({ tree: expected, implied: [] })
-    expect(await marks(file('a/new'), file('a/.wh..wh..opq'))).toEqual({ tree: expected, implied: ['a'] })
+    expect(await marks(directory('a'), file('a/.wh..wh..opq'), file('a/new'))).toEqual({ tree: expected, implied: ['.'] })
+    expect(await marks(directory('a'), file('a/new'), file('a/.wh..wh..opq'))).toEqual({ tree: expected, implied: ['.'] })
+    expect(await marks(file('a/new'), file('a/.wh..wh..opq'))).toEqual({ tree: expected, implied: ['.', 'a'] })
   })
 
   test('a name removed and brought again is there, a directory hiding what is below', async () => {
@@ -95,14 +95,15 @@ describe.runIf(isRoot)('deletions marked for overlayfs', () => {
     expect((await marks(file('a'), file('.wh.a'))).tree).toEqual({ a: 'file' })
     expect((await marks(file('.wh.a'), directory('a'))).tree).toEqual({ a: 'directory opaque' })
     expect((await marks(directory('a'), file('.wh.a'))).tree).toEqual({ a: 'directory opaque' })
-    expect(await marks(file('.wh.a'), file('a/b'))).toEqual({ tree: { a: 'directory opaque', 'a/b': 'file' }, implied: [] })
+    expect(await marks(file('.wh.a'), file('a/b'))).toEqual({ tree: { a: 'directory opaque', 'a/b': 'file' }, implied: ['.'] })
     expect((await marks(file('a'), directory('a'))).tree).toEqual({ a: 'directory opaque' })
   })
 
   test('directories that were needed and not described are told, others not', async () => {
-    expect((await marks(file('a/b/c/file'), directory('a/b'), file('d/.wh.x'), directory('e'))).implied).toEqual(['a', 'a/b/c', 'd'])
-    expect((await marks(file('a/b/file'), file('a', 'now a file'))).implied).toEqual([])
-    expect((await marks(file(Buffer.from('é/x').toString('latin1')))).implied).toEqual(['é'])
+    expect((await marks(file('a/b/c/file'), directory('a/b'), file('d/.wh.x'), directory('e'))).implied).toEqual(['.', 'a', 'a/b/c', 'd'])
+    expect((await marks(file('a/b/file'), file('a', 'now a file'))).implied).toEqual(['.'])
+    expect((await marks(file(Buffer.from('é/x').toString('latin1')))).implied).toEqual(['.', 'é'])
+    expect((await marks(directory('.'), directory('a'))).implied).toEqual([])
   })
 
   test('a directory that cannot be told in text asks for the parent', async () => {
