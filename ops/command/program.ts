@@ -7,7 +7,7 @@ import { complain } from './complain.ts'
 import { addGlobals } from './globals.ts'
 
 /** One verb: what the list says of it, and how to get it. Loading it gives what adds arguments, options and action to a command. */
-export interface Verb {
+interface Verb {
   readonly summary: string
   readonly load: () => Promise<(command: Command) => void>
   /** a second name */

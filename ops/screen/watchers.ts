@@ -4,7 +4,7 @@ import { lines, plainLine, summary } from './lines.ts'
 import { painter } from './painter.ts'
 
 /** News of a pull: its state, and the steps that changed. */
-export interface News {
+interface News {
   readonly state: string
   readonly steps: readonly Step[]
 }
