@@ -8,12 +8,13 @@ import { thisProcess } from '../../runtime/alive.ts'
 import { openBlobs } from '../../runtime/blobs.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import { tell } from '../../runtime/bus/tell.ts'
+import { openDurability } from '../../runtime/durability.ts'
 import type { Home } from '../../runtime/home.ts'
 import { records as openRecords } from '../../runtime/records/records.ts'
 import { syncfsAsync } from '../../runtime/syscalls/index.ts'
 import { openChanges } from './changes.ts'
 import { doubt } from './doubt.ts'
-import { openDurability, recordDurable } from './durable.ts'
+import { recordDurable } from './durable.ts'
 import { follow } from './follow.ts'
 import { openLending } from './lending.ts'
 import { life } from './life.ts'
@@ -41,7 +42,7 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
   const durability = scope.use(
     openDurability(
       { sync, record: recordDurable({ tables, contents }), log },
-      { delayMs: Number(home.settings['ingest.sync-delay'] ?? 2_000) },
+      { what: 'blobs', delayMs: Number(home.settings['ingest.sync-delay'] ?? 2_000) },
     ),
   )
   const created = (digest: Digest) => durability.owe([digest])

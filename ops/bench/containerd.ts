@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -31,7 +31,6 @@ export async function pullWithContainerd(reference: string, options: { scratch: 
   } finally {
     daemon.kill('SIGTERM')
     if (daemon.exitCode === null) await once(daemon, 'exit')
-    await rm(root, { recursive: true, force: true })
   }
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Run, timed } from './measure.ts'
 
@@ -9,7 +9,7 @@ const bin = (name: string) => join(import.meta.dirname, '..', 'bin', name)
 /** One cold pull by a node of ours: a fresh root, a fresh node with a NATS server of its own, `dist pull`. Its NATS server counts as ours. */
 export async function pullWithGantry(reference: string, options: { scratch: string }): Promise<Run & { nodePeakBytes: number }> {
   const root = await mkdtemp(join(options.scratch, 'gantry-'))
-  const node = spawn(bin('gantry'), ['up', '--root', root, '--node', 'bench'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const node = spawn(bin('gantry'), ['up', '--root', root, '--node', 'bench'], { stdio: ['ignore', 'pipe', 'ignore'] })
   try {
     await once(node.stdout, 'data')
     const servers = [node.pid ?? 0, ...(await childrenOf(node.pid ?? 0))]
@@ -18,7 +18,6 @@ export async function pullWithGantry(reference: string, options: { scratch: stri
   } finally {
     node.kill('SIGTERM')
     if (node.exitCode === null) await once(node, 'exit')
-    await rm(root, { recursive: true, force: true })
   }
 }
 

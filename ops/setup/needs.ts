@@ -11,7 +11,13 @@ export type Purpose = (typeof purposes)[number]
 
 export const needs: readonly Need[] = [
   { anyOf: ['nats-server'], debian: 'nats-server', for: 'the bus a node starts for itself', purposes: ['demo', 'test'] },
-  { anyOf: ['crun', 'runc'], debian: 'crun', for: 'running containers', purposes: ['demo', 'test'] },
+  { anyOf: ['crun'], debian: 'crun', for: 'running containers', purposes: ['demo', 'test'] },
+  {
+    anyOf: ['runc'],
+    debian: 'runc',
+    for: 'running containers where crun does not get along with the machine’s cgroups',
+    purposes: ['demo', 'test'],
+  },
   { anyOf: ['conmon'], debian: 'conmon', for: 'running containers', purposes: ['demo', 'test'] },
   { anyOf: ['docker-registry'], debian: 'docker-registry', for: 'a registry on loopback to pull from', purposes: ['demo', 'test'] },
   { anyOf: ['skopeo'], debian: 'skopeo', for: 'tests that push with somebody else’s tool', purposes: ['test'] },

@@ -1,54 +1,8 @@
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openDurability } from '../../../actors/ingest/durable.ts'
 import { digestOf, startStore } from '../../support/content.ts'
 import { tempDirectory } from '../../support/temp.ts'
-
-const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-
-test('one sync covers what is owed when it begins, the next what comes during it', async () => {
-  const done: (readonly string[])[] = []
-  let syncs = 0
-  const gate = Promise.withResolvers<void>()
-  await using durability = openDurability({
-    log,
-    sync: async () => {
-      if (++syncs === 1) await gate.promise
-    },
-    record: async (digests) => void done.push(digests),
-  })
-  durability.owe(['a', 'b'])
-  const first = durability.settled()
-  await Promise.resolve()
-  durability.owe(['c', 'd'])
-  durability.owe(['c'])
-  gate.resolve()
-  await first
-  await durability.settled()
-  expect(done).toEqual([
-    ['a', 'b'],
-    ['c', 'd'],
-  ])
-  expect(syncs).toBe(2)
-})
-
-test('what a failed sync owed is owed to the next', async () => {
-  const done: (readonly string[])[] = []
-  let syncs = 0
-  await using durability = openDurability({
-    log,
-    sync: async () => {
-      if (++syncs === 1) throw new Error('the disk is away')
-    },
-    record: async (digests) => void done.push(digests),
-  })
-  durability.owe(['a'])
-  await durability.settled()
-  expect(done).toEqual([])
-  await durability.settled()
-  expect(done).toEqual([['a']])
-})
 
 test('a blob is known to be durable once a sync has covered it', async () => {
   await using store = await startStore({ syncDelayMs: 0 })
