@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -19,25 +19,21 @@ export async function limitsOf(reference: string, options: { scratch: string }):
   const directory = await mkdtemp(join(options.scratch, 'limits-'))
   const [host = '', repository = '', tag = 'latest'] = /^([^/]+)\/([^:]+)(?::(.+))?$/.exec(reference)?.slice(1) ?? []
   const at = (kind: string, what: string) => `http://${host}/v2/${repository}/${kind}/${what}`
-  try {
-    const layers = await layersOf(at, tag)
-    const files = layers.map((_, index) => join(directory, String(index)))
-    const each = async (work: (file: string, index: number) => Promise<void>) => {
-      const began = performance.now()
-      for (const [index, file] of files.entries()) await work(file, index)
-      return performance.now() - began
-    }
-    return {
-      read: await each(async (file, index) => save(await globalThis.fetch(at('blobs', layers[index]?.digest ?? '')), file)),
-      hash: await each((file) => run('sha256sum', [file])),
-      inflate: await each((file) => run('sh', ['-c', `gzip -dc ${file} > ${file}.tar`])),
-      untar: await each(async (file) => {
-        await mkdir(`${file}.d`)
-        await run('tar', ['-xf', `${file}.tar`, '-C', `${file}.d`])
-      }),
-    }
-  } finally {
-    await rm(directory, { recursive: true, force: true })
+  const layers = await layersOf(at, tag)
+  const files = layers.map((_, index) => join(directory, String(index)))
+  const each = async (work: (file: string, index: number) => Promise<void>) => {
+    const began = performance.now()
+    for (const [index, file] of files.entries()) await work(file, index)
+    return performance.now() - began
+  }
+  return {
+    read: await each(async (file, index) => save(await globalThis.fetch(at('blobs', layers[index]?.digest ?? '')), file)),
+    hash: await each((file) => run('sha256sum', [file])),
+    inflate: await each((file) => run('sh', ['-c', `gzip -dc ${file} > ${file}.tar`])),
+    untar: await each(async (file) => {
+      await mkdir(`${file}.d`)
+      await run('tar', ['-xf', `${file}.tar`, '-C', `${file}.d`])
+    }),
   }
 }
 
