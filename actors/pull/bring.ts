@@ -3,6 +3,7 @@ import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import { chainIds, type Descriptor, type Digest } from '../../messages/words/index.ts'
 import type { Limit } from '../../runtime/limit.ts'
 import type { Shared } from '../../runtime/shared.ts'
+import { about } from './about.ts'
 import type { Asks } from './asks.ts'
 import { type BlobProgress, bringBlob } from './blob.ts'
 import type { Board } from './board.ts'
@@ -92,7 +93,7 @@ async function bringLayers(
     } catch (error) {
       committed[i]?.reject(error)
       board.mark(descriptor, { status: 'failed' })
-      throw error
+      throw about(error, `bring layer ${descriptor.digest}`, descriptor.digest)
     }
   })
 }

@@ -54,11 +54,15 @@ export async function hasSnapshot(
 }
 
 /**
- * Prepare, apply, commit; false when the layer turns out to need its parent beneath it to be applied at all: it links to a file of it, or
- * goes through a directory that is a link there.
+ * Prepare, apply, commit; false when it is worth another attempt, on top of the parent: the layer turns out to need that to be applied at all, because it links to
+ * a file of it, or goes through a directory that is a link there; or its blob was brought anew under its hands.
  */
 async function attempt(asks: Asks, layer: Layer, options: LayerOptions & { onParent: boolean }): Promise<boolean> {
-  const { signal, report, onParent } = options
+  const { report, onParent } = options
+  // without its blob, applying would wait for ever
+  const broken = new AbortController()
+  options.blob.verified.catch((error: unknown) => broken.abort(error))
+  const signal = AbortSignal.any([options.signal, broken.signal])
   const driver = options.driver ? { driver: options.driver } : {}
   const key = `layer-${layer.chainId}`
   const parent = layer.parent ? { parent: layer.parent } : {}
@@ -82,6 +86,11 @@ async function attempt(asks: Asks, layer: Layer, options: LayerOptions & { onPar
   } catch (error) {
     if (isFailure(error, 'already_exists')) return true
     if (!onParent && layer.parent && isFailure(error, 'failed_precondition') && needsParent(error)) return false
+    if (!options.signal.aborted && (broken.signal.aborted || lostBlob(error))) {
+      // what became of the blob says why; when it is here after all, it was brought anew meanwhile
+      await options.blob.verified
+      if (!onParent) return false
+    }
     throw error
   } finally {
     if (active) await remove(asks, { key, ...driver })
@@ -91,6 +100,8 @@ async function attempt(asks: Asks, layer: Layer, options: LayerOptions & { onPar
 const slowMs = 120_000
 
 const needsParent = (error: Failure): boolean => ['implied', 'parent'].includes(String(error.details?.['reason']))
+
+const lostBlob = (error: unknown): boolean => isFailure(error) && error.details?.['reason'] === 'blob'
 
 /** A key of this name that is there already was left by a pull that ended badly: nobody else uses it, for one chainId is made once at a time. */
 async function prepare(asks: Asks, request: { key: string; parent?: string; driver?: string }, { signal }: { signal: AbortSignal }) {

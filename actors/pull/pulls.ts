@@ -7,6 +7,7 @@ import { formatPlatform } from '../../messages/words/index.ts'
 import { runErrand } from '../../runtime/errands.ts'
 import type { Outbox } from '../../runtime/records/outbox.ts'
 import type { Table, Tables } from '../../runtime/tables.ts'
+import { about } from './about.ts'
 import { type Board, board as emptyBoard, hasEnded } from './board.ts'
 import { type Bringing, bring } from './bring.ts'
 
@@ -157,7 +158,7 @@ async function run(
     return { state: 'done', digest: resolved?.descriptor.digest }
   } catch (error) {
     if (signal.reason === stopping) return undefined
-    const why = signal.aborted ? Failure.from(signal.reason) : Failure.from(error)
+    const why = about(signal.aborted ? signal.reason : error, `pull ${pull.reference}`, pull.reference)
     asks.log.warn({ err: why, ticket: pull.ticket, reference: pull.reference }, 'a pull ended without its image')
     return {
       state: isFailure(why, 'cancelled') ? 'cancelled' : 'failed',
