@@ -2,12 +2,12 @@
  * `npm run bench -- pull IMAGE…`: us and containerd in alternate runs, each cold, against a registry on loopback; medians with least and most, as a table and, with
  * `--json FILE`, as JSON. Run as root on a machine with nothing else to do.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { cpus, freemem, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
+import { cpus, freemem, release, tmpdir } from 'node:os'
 import { Command } from 'commander'
 import { containerdVersion, pullWithContainerd } from './containerd.ts'
 import { pullWithGantry } from './gantry.ts'
+import { freshGround } from './ground.ts'
 import { limitsOf } from './limits.ts'
 import { run, warmMemory } from './measure.ts'
 import { type Measured, table } from './table.ts'
@@ -18,23 +18,21 @@ program
   .argument('<images...>', 'references of a registry on loopback')
   .option('--runs <n>', 'runs of each', Number, 5)
   .option('--json <file>', 'write everything measured there')
-  .option('--scratch <directory>', 'where roots are made; should be a file system with overlay support', tmpdir())
+  .option('--scratch <directory>', 'where the file system to work on is made', tmpdir())
   .action(pull)
 await program.parseAsync()
 
 async function pull(images: string[], options: { runs: number; json?: string; scratch: string }): Promise<void> {
-  const scratch = await mkdtemp(join(options.scratch, 'bench-'))
-  try {
-    const peer = await containerdVersion()
-    console.error(`${cpus().length} × ${cpus()[0]?.model}; Linux; Node ${process.version}; ${peer ?? 'no containerd on PATH'}`)
-    await warmMemory(Math.min(8e9, freemem() * 0.6))
-    const measured: Measured[] = []
-    for (const reference of images) measured.push(await measure(reference, { runs: options.runs, scratch, withPeer: peer !== undefined }))
-    console.log(table(measured))
-    if (options.json) await writeFile(options.json, JSON.stringify({ date: new Date().toISOString(), peer, measured }, undefined, 2))
-  } finally {
-    await rm(scratch, { recursive: true, force: true })
+  const peer = await containerdVersion()
+  console.error(`${cpus().length} × ${cpus()[0]?.model}; Linux ${release()}; Node ${process.version}; ${peer ?? 'no containerd on PATH'}`)
+  await warmMemory(Math.min(8e9, freemem() * 0.6))
+  const measured: Measured[] = []
+  for (const reference of images) {
+    await using ground = await freshGround(options.scratch)
+    measured.push(await measure(reference, { runs: options.runs, scratch: ground.path, withPeer: peer !== undefined }))
   }
+  console.log(table(measured))
+  if (options.json) await writeFile(options.json, JSON.stringify({ date: new Date().toISOString(), peer, measured }, undefined, 2))
 }
 
 /**
