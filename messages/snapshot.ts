@@ -116,7 +116,17 @@ export const snapshot = {
   }),
   drivers: call('The drivers of this node, the default first, and for each why it can or cannot be used.', {
     request: Nothing,
-    reply: z.object({ drivers: z.array(z.object({ name: Driver, usable: z.boolean(), why: z.string(), rebase: z.boolean() })) }),
+    reply: z.object({
+      drivers: z.array(
+        z.object({
+          name: Driver,
+          usable: z.boolean(),
+          why: z.string(),
+          code: z.string().optional().meta({ description: 'of the failure that using it would end with' }),
+          rebase: z.boolean(),
+        }),
+      ),
+    }),
     example: {},
   }),
   prepared: event(

@@ -12,11 +12,9 @@ const Progress = z.object({ offset: Size, written: Size, entries: z.int().min(0)
 export const Applied = Progress.extend({
   diffId: Digest.meta({ description: 'of the uncompressed stream, trailing bytes included' }),
   size: Size.meta({ description: 'of the uncompressed stream' }),
-  implied: z
-    .array(z.string())
-    .meta({
-      description: 'directories made because an entry needed them, never described by the layer, `.` for the root; see snapshot.commit',
-    }),
+  implied: z.array(z.string()).meta({
+    description: 'directories made because an entry needed them, never described by the layer, `.` for the root; see snapshot.commit',
+  }),
 })
 export type Applied = z.output<typeof Applied>
 

@@ -141,11 +141,11 @@ async function pickDriver(asks: Asks, wanted: string | undefined, options: { sig
   const { drivers } = await asks.snapshot.drivers({}, options)
   const driver = wanted ? drivers.find((one) => one.name === wanted) : drivers.find((one) => one.usable)
   if (driver?.usable) return driver
-  if (driver) throw new Failure('unimplemented', `unpack with snapshot driver ${driver.name}: ${driver.why}`)
-  throw new Failure(
-    'unimplemented',
-    wanted ? `unpack with snapshot driver ${wanted}: there is none of that name` : 'unpack: no snapshot driver can be used here',
-  )
+  if (driver)
+    throw Failure.fromData({ code: driver.code ?? 'unimplemented', message: `unpack with snapshot driver ${driver.name}: ${driver.why}` })
+  if (wanted) throw new Failure('unimplemented', `unpack with snapshot driver ${wanted}: there is none of that name`)
+  const why = drivers.map((one) => `${one.name}: ${one.why}`).join('; ')
+  throw Failure.fromData({ code: drivers[0]?.code ?? 'unimplemented', message: `unpack: no snapshot driver can be used here: ${why}` })
 }
 
 /** A small blob of content, whole. */

@@ -91,6 +91,7 @@ export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
         drivers: described.map(({ driver, why }) => ({
           name: driver.name,
           usable: why === undefined,
+          ...(why && { code: why.code }),
           why: why?.message ?? 'tried, and works',
           rebase: driver.rebase,
         })),
