@@ -41,7 +41,14 @@ export async function startPull(home: Home): Promise<AsyncDisposable> {
     log,
     persist: persistence.run,
   }
-  const bringing: Bringing = { asks, blobs: shared(), layers: shared(), downloads: limit(6), applies: limit(2 * availableParallelism()) }
+  const bringing: Bringing = {
+    asks,
+    blobs: shared(),
+    layers: shared(),
+    tokens: new Map(),
+    downloads: limit(6),
+    applies: limit(2 * availableParallelism()),
+  }
   const all = stack.use(pulls({ bringing, tables, outbox, onBoard: announce(home) }))
 
   stack.use(

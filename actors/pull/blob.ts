@@ -1,10 +1,19 @@
 import { isFailure } from '../../messages/grammar/index.ts'
 import type { Step } from '../../messages/pull.ts'
-import type { Descriptor } from '../../messages/words/index.ts'
+import type { Descriptor, Digest } from '../../messages/words/index.ts'
 import type { Asks } from './asks.ts'
 
 /** What is told of a blob on its way. */
 export type BlobProgress = Pick<Step, 'status' | 'offset'>
+
+/** One blob to bring. */
+export interface BlobRequest {
+  /** the reference it is fetched by */
+  readonly name: string
+  readonly descriptor: Descriptor
+  /** Tokens of ingests that this node's pulls hold, by digest. One that could not be given back, because the bus was away, is given back before the next try. */
+  readonly tokens: Map<Digest, string>
+}
 
 interface BlobOptions {
   readonly signal: AbortSignal
@@ -13,32 +22,55 @@ interface BlobOptions {
 }
 
 /**
- * Bring one blob from the registry into content, from the byte it is at. Resolves once it is content, whoever brought it.
+ * Bring one blob from the registry into content, from the byte it is at. Resolves once it is content, whoever brought it. Never runs twice at once for one digest.
  * A blob that is not what its descriptor says is thrown away (data_loss); given up or cut off otherwise, its bytes stay to be gone on with.
  */
-export async function bringBlob(
-  asks: Asks,
-  { name, descriptor }: { name: string; descriptor: Descriptor },
-  { signal, report }: BlobOptions,
-): Promise<void> {
+export async function bringBlob(asks: Asks, { name, descriptor, tokens }: BlobRequest, { signal, report }: BlobOptions): Promise<void> {
+  const { digest, size } = descriptor
+  const left = tokens.get(digest)
+  if (left) await giveBack(asks, { token: left })
+  tokens.delete(digest)
   const lent = await open(asks, descriptor, { signal, report })
-  if (!lent) return report({ status: 'exists', offset: descriptor.size })
+  if (!lent) return report({ status: 'exists', offset: size })
   const { token } = lent
-  let over = false
+  tokens.set(digest, token)
+  let end: 'committed' | 'damaged' | 'cut off' = 'cut off'
   try {
     report({ status: 'downloading', offset: lent.offset })
     for await (const { offset } of asks.fetch.blob({ name, descriptor, token, path: lent.path, offset: lent.offset }, { signal }))
       report({ status: 'downloading', offset })
-    report({ status: 'verifying', offset: descriptor.size })
-    await asks.ingest.commit({ token, size: descriptor.size, digest: descriptor.digest }, { signal, timeoutMs: verifyingMs })
-    over = true
+    report({ status: 'verifying', offset: size })
+    await asks.ingest.commit({ token, size, digest }, { signal, timeoutMs: verifyingMs })
+    end = 'committed'
   } catch (error) {
-    over = isFailure(error, 'already_exists')
-    if (over) return
-    if (isFailure(error, 'data_loss')) over = await settled(asks.ingest.abort({ reference: descriptor.digest, token }))
-    throw error
+    if (isFailure(error, 'already_exists')) end = 'committed'
+    else if (isFailure(error, 'data_loss')) end = 'damaged'
+    if (end !== 'committed') throw error
   } finally {
-    if (!over) await settled(asks.ingest.close({ token }))
+    await finish(asks, { digest, token, end }).then(
+      () => tokens.delete(digest),
+      (error: unknown) => asks.log.warn({ err: error, digest }, 'an ingest could not be given back yet'),
+    )
+  }
+}
+
+/** Neither given up with the pull nor failing it: the pull has a failure of its own to tell. */
+async function finish(
+  asks: Asks,
+  { digest, token, end }: { digest: Digest; token: string; end: 'committed' | 'damaged' | 'cut off' },
+): Promise<void> {
+  if (end === 'cut off') return await giveBack(asks, { token })
+  if (end === 'damaged') await unlessGone(asks.ingest.abort({ reference: digest, token }))
+}
+
+const giveBack = (asks: Asks, { token }: { token: string }): Promise<void> => unlessGone(asks.ingest.close({ token }))
+
+/** That it is not held any more is what was wanted. */
+async function unlessGone(work: PromiseLike<unknown>): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    if (!isFailure(error, 'not_found')) throw error
   }
 }
 
@@ -66,10 +98,3 @@ async function open(asks: Asks, descriptor: Descriptor, { signal, report }: Blob
     }
   }
 }
-
-/** Cleaning up must neither fail nor be given up: the caller has a failure of its own to tell. Whether it worked. */
-const settled = (promise: PromiseLike<unknown>): Promise<boolean> =>
-  Promise.resolve(promise).then(
-    () => true,
-    () => false,
-  )

@@ -16,6 +16,8 @@ export interface Bringing {
   readonly asks: Asks
   readonly blobs: Shared<Digest, void, BlobProgress>
   readonly layers: Shared<string, void, Parameters<LayerOptions['report']>[0]>
+  /** of ingests held, see {@link bringBlob} */
+  readonly tokens: Map<Digest, string>
   readonly downloads: Limit
   readonly applies: Limit
 }
@@ -41,9 +43,11 @@ export async function bring(
     finish(board, descriptor)
     return await readWhole(all.asks, descriptor, options)
   }
+  const driver = input.unpack ? pickDriver(all.asks, input.driver, { signal }) : undefined
+  driver?.catch(() => {})
   const tree = await readTree({ root, platform: input.platform }, read, { signal })
   for (const { descriptor } of tree.layers) board.mark(descriptor, { status: 'waiting' })
-  await bringLayers(all, { input, name, tree }, { board, signal })
+  await bringLayers(all, { name, tree, driver: await driver }, { board, signal })
   return { manifest: tree.manifest, config: tree.config, platform: tree.platform, parts: tree.parts }
 }
 
@@ -55,9 +59,15 @@ function blob(
 ): LayerOptions['blob'] {
   const begun = Promise.withResolvers<void>()
   const work = (joined: AbortSignal, report: (progress: BlobProgress) => void) =>
-    all.downloads(() => all.asks.persist(() => bringBlob(all.asks, { name, descriptor }, { signal: joined, report }), { signal: joined }), {
-      signal: joined,
-    })
+    all.downloads(
+      () =>
+        all.asks.persist(() => bringBlob(all.asks, { name, descriptor, tokens: all.tokens }, { signal: joined, report }), {
+          signal: joined,
+        }),
+      {
+        signal: joined,
+      },
+    )
   const onProgress = (progress: BlobProgress) => {
     begun.resolve()
     board.mark(descriptor, progress)
@@ -70,11 +80,10 @@ function blob(
 
 async function bringLayers(
   all: Bringing,
-  { input, name, tree }: { input: PullInput; name: string; tree: Tree },
+  { name, tree, driver }: { name: string; tree: Tree; driver: Driver | undefined },
   { board, signal }: BringOptions,
 ): Promise<void> {
   const chain = chainIds(tree.layers.map((layer) => layer.diffId))
-  const driver = input.unpack ? await pickDriver(all.asks, input.driver, { signal }) : undefined
   const committed = tree.layers.map(() => Promise.withResolvers<void>())
   for (const { promise } of committed) promise.catch(() => {})
 

@@ -60,6 +60,8 @@ export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
   )
   durability.owe(await recover({ records: stored, claims, drivers: drivers.all, log, boot }))
   for (const driver of drivers.all) sweeper.sweep(driver)
+  // Tried now, so that the first pull does not wait for it.
+  void drivers.describe()
 
   const handlers: Handlers<typeof snapshot> = {
     async prepare({ driver: name, ...request }, context) {

@@ -66,6 +66,7 @@ export async function apply(applying: Applying, options: ApplyOptions): Promise<
     hash.update(chunk)
     size += chunk.length
     reader.push(chunk)
+    release(chunk)
     onProgress({ offset: source.taken(), written: layer.written, entries: layer.entries })
   }
   reader.finish()
@@ -74,6 +75,14 @@ export async function apply(applying: Applying, options: ApplyOptions): Promise<
     throw new Failure('data_loss', `apply layer: it unpacks to ${diffId}, ${applying.expected} was said`)
   finished(ground, applying.path)
   return { offset: source.taken(), written: layer.written, entries: layer.entries, diffId, size, implied: impliedPaths(ground) }
+}
+
+/**
+ * Give the memory of a chunk back, which nobody looks at again: the collector does not see how much it is, comes late and often, and stops the thread each time.
+ * The end of its room is where the decoder has left it for another; smaller rooms are shared with others.
+ */
+function release({ buffer, byteOffset, byteLength }: Buffer): void {
+  if (byteLength >= 64 * 1024 && byteOffset + byteLength === buffer.byteLength) (buffer as ArrayBuffer).transfer(0)
 }
 
 function opened({ path, whiteouts }: Applying, { limits, warn }: { limits: Limits; warn: (what: string) => void }): Ground {
