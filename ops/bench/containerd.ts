@@ -4,7 +4,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Run, timed } from './measure.ts'
+import { type PullOptions, type Run, run, timed } from './measure.ts'
 
 /** What the containerd on PATH calls itself; undefined when there is none. */
 export async function containerdVersion(): Promise<string | undefined> {
@@ -16,7 +16,7 @@ export async function containerdVersion(): Promise<string | undefined> {
 }
 
 /** One cold pull by containerd: a fresh root, a fresh daemon, `ctr images pull` with overlayfs. */
-export async function pullWithContainerd(reference: string, options: { scratch: string }): Promise<Run> {
+export async function pullWithContainerd(reference: string, options: PullOptions): Promise<Run> {
   const root = await mkdtemp(join(options.scratch, 'containerd-'))
   const address = join(root, 'sock')
   const config = join(root, 'config.toml')
@@ -25,9 +25,9 @@ export async function pullWithContainerd(reference: string, options: { scratch: 
   try {
     await booted(daemon.stderr)
     await listening(address)
-    return await timed('ctr', ['--address', address, 'images', 'pull', '--plain-http', '--snapshotter', 'overlayfs', reference], {
-      servers: [daemon.pid ?? 0],
-    })
+    const pull = (image: string) => ['--address', address, 'images', 'pull', '--plain-http', '--snapshotter', 'overlayfs', image]
+    if (options.first) await run('ctr', pull(options.first))
+    return await timed('ctr', pull(reference), { servers: [daemon.pid ?? 0] })
   } finally {
     daemon.kill('SIGTERM')
     if (daemon.exitCode === null) await once(daemon, 'exit')

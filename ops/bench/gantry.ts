@@ -2,19 +2,20 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Run, timed } from './measure.ts'
+import { type PullOptions, type Run, run, timed } from './measure.ts'
 
 const bin = (name: string) => join(import.meta.dirname, '..', 'bin', name)
 
 /** One cold pull by a node of ours: a fresh root, a fresh node with a NATS server of its own, `dist pull`. Its NATS server counts as ours. */
-export async function pullWithGantry(reference: string, options: { scratch: string }): Promise<Run & { nodePeakBytes: number }> {
+export async function pullWithGantry(reference: string, options: PullOptions): Promise<Run & { nodePeakBytes: number }> {
   const root = await mkdtemp(join(options.scratch, 'gantry-'))
   const node = spawn(bin('gantry'), ['up', '--root', root, '--node', 'bench'], { stdio: ['ignore', 'pipe', 'ignore'] })
   try {
     await once(node.stdout, 'data')
     const servers = [node.pid ?? 0, ...(await childrenOf(node.pid ?? 0))]
-    const run = await timed(bin('dist'), ['pull', '--root', root, reference], { servers })
-    return { ...run, nodePeakBytes: await peak(servers[0] ?? 0) }
+    if (options.first) await run(bin('dist'), ['pull', '--root', root, options.first])
+    const taken = await timed(bin('dist'), ['pull', '--root', root, reference], { servers })
+    return { ...taken, nodePeakBytes: await peak(servers[0] ?? 0) }
   } finally {
     node.kill('SIGTERM')
     if (node.exitCode === null) await once(node, 'exit')

@@ -9,7 +9,7 @@ import { containerdVersion, pullWithContainerd } from './containerd.ts'
 import { pullWithGantry } from './gantry.ts'
 import { freshGround } from './ground.ts'
 import { limitsOf } from './limits.ts'
-import { run, warmMemory } from './measure.ts'
+import { type PullOptions, run, warmMemory } from './measure.ts'
 import { type Measured, table } from './table.ts'
 
 const program = new Command('bench')
@@ -17,19 +17,20 @@ program
   .command('pull')
   .argument('<images...>', 'references of a registry on loopback')
   .option('--runs <n>', 'runs of each', Number, 5)
+  .option('--first <image>', 'pulled by each before every run, not counted: a small one, so that no daemon is measured at its first steps')
   .option('--json <file>', 'write everything measured there')
   .option('--scratch <directory>', 'where the file system to work on is made', tmpdir())
   .action(pull)
 await program.parseAsync()
 
-async function pull(images: string[], options: { runs: number; json?: string; scratch: string }): Promise<void> {
+async function pull(images: string[], options: { runs: number; first?: string; json?: string; scratch: string }): Promise<void> {
   const peer = await containerdVersion()
   console.error(`${cpus().length} × ${cpus()[0]?.model}; Linux ${release()}; Node ${process.version}; ${peer ?? 'no containerd on PATH'}`)
   await warmMemory(Math.min(8e9, freemem() * 0.6))
   const measured: Measured[] = []
   for (const reference of images) {
     await using ground = await freshGround(options.scratch)
-    measured.push(await measure(reference, { runs: options.runs, scratch: ground.path, withPeer: peer !== undefined }))
+    measured.push(await measure(reference, { ...options, scratch: ground.path, withPeer: peer !== undefined }))
   }
   console.log(table(measured))
   if (options.json) await writeFile(options.json, JSON.stringify({ date: new Date().toISOString(), peer, measured }, undefined, 2))
@@ -40,17 +41,17 @@ async function pull(images: string[], options: { runs: number; json?: string; sc
  */
 async function measure(
   reference: string,
-  { runs, scratch, withPeer }: { runs: number; scratch: string; withPeer: boolean },
+  { runs, withPeer, ...options }: PullOptions & { runs: number; withPeer: boolean },
 ): Promise<Measured> {
   const ours = []
   const peer = []
-  const limits = await limitsOf(reference, { scratch })
+  const limits = await limitsOf(reference, options)
   for (let i = 0; i <= runs; i++) {
     console.error(`${reference}: run ${i} of ${runs}`)
     await run('sync', [])
-    const mine = await pullWithGantry(reference, { scratch })
+    const mine = await pullWithGantry(reference, options)
     await run('sync', [])
-    const theirs = withPeer ? await pullWithContainerd(reference, { scratch }) : undefined
+    const theirs = withPeer ? await pullWithContainerd(reference, options) : undefined
     if (i === 0) continue
     ours.push(mine)
     if (theirs) peer.push(theirs)

@@ -9,6 +9,14 @@ export interface Run {
   readonly peakBytes: number
 }
 
+/** How a pull is measured. */
+export interface PullOptions {
+  /** where roots are made */
+  readonly scratch: string
+  /** another image, pulled before and not counted, so that the daemon is not at its very first steps */
+  readonly first?: string | undefined
+}
+
 /** Several runs as their median, least and most. */
 export interface Spread {
   readonly median: number
