@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Blob } from './images.ts'
+import type { Blob } from '../../ops/lab/images.ts'
 
 /** What is done with one request. */
 export type Behaviour = (request: IncomingMessage, response: ServerResponse) => void

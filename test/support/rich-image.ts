@@ -1,7 +1,7 @@
 /** An image with everything in it that a layer can say, and everything a layer can do to those below it. */
 import { randomBytes } from 'node:crypto'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
-import { blobOf, digestOf, type Image, type Layer, makeImage } from './images.ts'
+import { blobOf, digestOf, type Image, type Layer, makeImage } from '../../ops/lab/images.ts'
 import { archive, block, character, directory, fifo, file, link, longLink, longName, type Piece, symlink } from './layers.ts'
 
 type Compression = 'gzip' | 'zstd' | 'none'

@@ -11,6 +11,7 @@ import { type Client, Failure, type Handlers, type Log, type Protocol } from '..
 import { type Image, image } from '../../messages/image.ts'
 import { type Mount, snapshot } from '../../messages/snapshot.ts'
 import { chainIds, type Labels } from '../../messages/words/index.ts'
+import { digestOf } from '../../ops/lab/images.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { memoryBus } from '../../runtime/bus/memory.ts'
 import { serve } from '../../runtime/bus/serve.ts'
@@ -18,7 +19,6 @@ import type { Home } from '../../runtime/home.ts'
 import { mountedUnder, unmount } from '../../runtime/mounts.ts'
 import type { Told } from '../../runtime/records/outbox.ts'
 import { openTables } from '../../runtime/tables.ts'
-import { digestOf } from './images.ts'
 import { tempDirectory } from './temp.ts'
 
 /** A node with only what runs containers: container and exec are real, on real mounts and runtimes; image, content and snapshot are played. */

@@ -1,5 +1,5 @@
+import type { Image } from '../../ops/lab/images.ts'
 import { type Behaviour, bytes, type HostileRegistry, manifest } from './hostile-registry.ts'
-import type { Image } from './images.ts'
 
 /** Have a registry serve an image under a repository, tag `latest`, as a good one does; resolves to its reference. What it should do otherwise is said after this. */
 export function serveImage(registry: HostileRegistry, repository: string, image: Image): string {

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import type { Client } from '../../messages/grammar/index.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
 import { chainIds } from '../../messages/words/index.ts'
+import type { Image } from '../../ops/lab/images.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { mountAll } from '../../runtime/mounts.ts'
 import { imageTree } from './file-tree.ts'
-import type { Image } from './images.ts'
 import type { RunningNode } from './node.ts'
 
 /** Everything about the root file system a node has of an image that it pulled: its snapshot, mounted as a container would see it. */

@@ -1,8 +1,8 @@
 /** umoci, a judge of its own: what it makes of an image is what the image is. */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
+import { type Image, type Index, writeLayout } from '../../ops/lab/images.ts'
 import { imageTree } from './file-tree.ts'
-import { type Image, type Index, writeLayout } from './images.ts'
 import { tempDirectory } from './temp.ts'
 
 /** Everything about the root file system umoci unpacks of an image. */

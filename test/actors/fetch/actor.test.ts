@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
 import { startFetch } from '../../../actors/fetch/actor.ts'
 import type { fetch } from '../../../messages/fetch.ts'
+import { busyboxImage, pushImage } from '../../../ops/lab/images.ts'
+import { startRegistry } from '../../../ops/lab/registry.ts'
 import type { Bus } from '../../../runtime/bus/bus.ts'
 import { client } from '../../../runtime/bus/client.ts'
 import { startStore } from '../../support/content.ts'
 import { startHostileRegistry, status } from '../../support/hostile-registry.ts'
-import { busyboxImage, pushImage } from '../../support/images.ts'
 import { startNats } from '../../support/nats.ts'
-import { startRegistry } from '../../support/registry.ts'
 import { failureOf } from './setup.ts'
 
 /** The fetch actor beside a content store, on one bus, or on another than its. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { checkDocument } from '../../../actors/fetch/declared.ts'
 import { fetchObject } from '../../../actors/fetch/object.ts'
+import { type Blob, blobOf, json, makeImage, pushImage } from '../../../ops/lab/images.ts'
+import { startRegistry } from '../../../ops/lab/registry.ts'
 import { bytes, manifest, startHostileRegistry } from '../../support/hostile-registry.ts'
-import { type Blob, blobOf, json, makeImage, pushImage } from '../../support/images.ts'
-import { startRegistry } from '../../support/registry.ts'
 import { failureOf, never, openWay } from './setup.ts'
 
 const image = await makeImage({ layers: [[{ name: 'a', content: 'a' }]] })

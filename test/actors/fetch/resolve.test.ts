@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { resolve } from '../../../actors/fetch/resolve.ts'
 import type { Failure } from '../../../messages/grammar/index.ts'
+import { blobOf, here, type Image, makeImage, makeIndex, pushImage } from '../../../ops/lab/images.ts'
+import { startRegistry } from '../../../ops/lab/registry.ts'
 import { bytes, manifest, startHostileRegistry, status } from '../../support/hostile-registry.ts'
-import { blobOf, here, type Image, makeImage, makeIndex, pushImage } from '../../support/images.ts'
-import { startRegistry } from '../../support/registry.ts'
 import { failureOf, never, openWay } from './setup.ts'
 
 const image: Image = await makeImage({ layers: [[{ name: 'a', content: 'a' }]] })

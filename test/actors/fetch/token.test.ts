@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { parseChallenges } from '../../../actors/fetch/challenge.ts'
 import { readDocument } from '../../../actors/fetch/document.ts'
 import { resolve } from '../../../actors/fetch/resolve.ts'
+import { makeImage } from '../../../ops/lab/images.ts'
 import {
   bytes,
   challenge,
@@ -12,7 +13,6 @@ import {
   startHostileRegistry,
   status,
 } from '../../support/hostile-registry.ts'
-import { makeImage } from '../../support/images.ts'
 import { failureOf, never, openWay } from './setup.ts'
 
 const image = await makeImage({ layers: [[{ name: 'a', content: 'a' }]] })

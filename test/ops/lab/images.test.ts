@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { request } from 'undici'
 import { expect, test } from 'vitest'
-import { writeTar } from '../../runtime/tar.ts'
-import { busyboxImage, digestOf, here, makeImage, makeIndex, pushImage } from './images.ts'
-import { startRegistry } from './registry.ts'
+import { busyboxImage, digestOf, here, makeImage, makeIndex, pushImage } from '../../../ops/lab/images.ts'
+import { startRegistry } from '../../../ops/lab/registry.ts'
+import { writeTar } from '../../../runtime/tar.ts'
 
 test('an image pushed to the registry is served back byte for byte', async () => {
   await using registry = await startRegistry()

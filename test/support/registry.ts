@@ -1,1 +1,0 @@
-export * from '../../ops/lab/registry.ts'
