@@ -44,7 +44,14 @@ export const ingest = {
   open: call(
     'Open, or open again, the transaction of a reference and lend its file. Answers unavailable, with the holder, while another writer has it.',
     {
-      request: z.object({ reference: Reference, expected: Digest.optional(), total: Size.optional() }),
+      request: z.object({
+        reference: Reference,
+        expected: Digest.optional(),
+        total: Size.optional(),
+        token: Token.max(128).optional().meta({
+          description: 'one of the writer’s own that nobody can guess; asked again with it, because the answer was lost, it is lent again',
+        }),
+      }),
       reply: z.object({ token: Token, path: z.string(), offset: Size, startedAt: Time }),
       failures: ['already_exists', 'resource_exhausted'],
       example: { reference: example, expected: example, total: 2 },

@@ -16,6 +16,8 @@ export interface Lent {
 /** Every ingest lent by this process, by token. */
 export interface Lending {
   add(lent: Lent): void
+  /** Undefined when the token is not, or no longer, good for anything. */
+  find(token: string): Lent | undefined
   /** Fails with not_found when the token is not, or no longer, good for anything. */
   get(token: string): Lent
   /** As get, and the token is good for nothing from now on; the writer stays until it is dropped. */
@@ -36,6 +38,7 @@ export function openLending(): Lending {
     return lent
   }
   return {
+    find: (token) => good.get(token),
     get,
     add(lent) {
       good.set(lent.token, lent)

@@ -40,7 +40,7 @@ export interface TransactionComponents {
 
 /** Ingests as their writers see them: open, go on, commit, close, abort. */
 export interface Transactions {
-  open(asked: { reference: string } & Expectation, options: Asked): Promise<Lent>
+  open(asked: { reference: string; token?: string | undefined } & Expectation, options: Asked): Promise<Lent>
   advance(token: string, offset: number, options: Asked): Promise<void>
   write(token: string, piece: { offset: number; bytes: Uint8Array }, options: Asked): Promise<number>
   commit(token: string, claim: Claim, options: Asked): Promise<Info>
@@ -59,7 +59,8 @@ export function transactions(components: TransactionComponents): Transactions {
 
   const received = new WeakSet<Lent>()
 
-  const newGrant = (): Grant => ({ token: randomUUID(), holder: { node, ...me, since: now() } })
+  const opening = new Map<string, Promise<Lent>>()
+  const newGrant = (token: string = randomUUID()): Grant => ({ token, holder: { node, ...me, since: now() } })
   const absent = (expected: Digest | undefined) => () => {
     if (expected !== undefined && contents.get(expected)) throw alreadyContent(expected)
   }
@@ -111,6 +112,22 @@ export function transactions(components: TransactionComponents): Transactions {
     return lent
   }
 
+  async function lend(asked: { reference: string } & Expectation, grant: Grant, options: Asked): Promise<Lent> {
+    const ingest = await hold(asked, grant, options).catch((error: unknown) => {
+      throw lost(error, asked.reference, asked.expected)
+    })
+    try {
+      const lent = await lendTo(ingest, grant)
+      if (!options.signal.aborted) return lent
+      // Nobody is there to take it.
+      await lending.drop(lent)
+      throw options.signal.reason
+    } catch (error) {
+      await giveBack(ingest.id, grant.token)
+      throw error
+    }
+  }
+
   /** Give back what this token still holds; the bytes stay. */
   async function giveBack(id: string, token: string): Promise<void> {
     const ingest = records.get(id)
@@ -158,21 +175,16 @@ export function transactions(components: TransactionComponents): Transactions {
     freed,
     async open(asked, options) {
       options.signal.throwIfAborted()
-      absent(asked.expected)()
-      const grant = newGrant()
-      const ingest = await hold(asked, grant, options).catch((error: unknown) => {
-        throw lost(error, asked.reference, asked.expected)
-      })
-      try {
-        const lent = await lendTo(ingest, grant)
-        if (!options.signal.aborted) return lent
-        // Nobody is there to take it.
-        await lending.drop(lent)
-        throw options.signal.reason
-      } catch (error) {
-        await giveBack(ingest.id, grant.token)
-        throw error
-      }
+      const { reference, expected, token = randomUUID() } = asked
+      absent(expected)()
+      const joined = opening.get(token)
+      const before = joined ? await joined.catch(() => undefined) : lending.find(token)
+      if (before && before.reference !== reference)
+        throw new Failure('invalid_argument', `open ingest ${reference}: the token is of ingest ${before.reference}`)
+      if (before) return before
+      const lent = lend(asked, newGrant(token), options)
+      opening.set(token, lent)
+      return await lent.finally(() => opening.delete(token))
     },
     async advance(token, offset, asked) {
       const lent = lending.get(token)

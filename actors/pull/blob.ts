@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { isFailure } from '../../messages/grammar/index.ts'
 import type { Step } from '../../messages/pull.ts'
 import type { Descriptor, Digest } from '../../messages/words/index.ts'
@@ -29,11 +30,14 @@ export async function bringBlob(asks: Asks, { name, descriptor, tokens }: BlobRe
   const { digest, size } = descriptor
   const left = tokens.get(digest)
   if (left) await giveBack(asks, { token: left })
-  tokens.delete(digest)
-  const lent = await open(asks, descriptor, { signal, report })
-  if (!lent) return report({ status: 'exists', offset: size })
-  const { token } = lent
+  // of our own making, so that it is known even when the answer to open is lost with the bus
+  const token = randomUUID()
   tokens.set(digest, token)
+  const lent = await open(asks, { descriptor, token }, { signal, report })
+  if (!lent) {
+    tokens.delete(digest)
+    return report({ status: 'exists', offset: size })
+  }
   let end: 'committed' | 'damaged' | 'cut off' = 'cut off'
   try {
     report({ status: 'downloading', offset: lent.offset })
@@ -81,11 +85,11 @@ const verifyingMs = 600_000
  * The lent file, or undefined when the blob is, or has become, content. While somebody else has the ingest this follows it, and
  * tries again when it ends, so that nothing is fetched twice.
  */
-async function open(asks: Asks, descriptor: Descriptor, { signal, report }: BlobOptions) {
+async function open(asks: Asks, { descriptor, token }: { descriptor: Descriptor; token: string }, { signal, report }: BlobOptions) {
   const { digest, size } = descriptor
   while (true) {
     try {
-      return await asks.ingest.open({ reference: digest, expected: digest, total: size }, { signal })
+      return await asks.ingest.open({ reference: digest, expected: digest, total: size, token }, { signal })
     } catch (error) {
       if (isFailure(error, 'already_exists')) return undefined
       if (!isFailure(error, 'unavailable') || !error.details?.['holder']) throw error

@@ -41,9 +41,10 @@ export async function bring(
   const read = async (descriptor: Descriptor, options: { signal: AbortSignal }) => {
     await blob(all, { name, descriptor }, { board, signal: options.signal }).verified
     finish(board, descriptor)
-    return await readWhole(all.asks, descriptor, options)
+    return await persist(() => readWhole(all.asks, descriptor, options), options)
   }
-  const driver = input.unpack ? pickDriver(all.asks, input.driver, { signal }) : undefined
+  const { persist } = all.asks
+  const driver = input.unpack ? persist(() => pickDriver(all.asks, input.driver, { signal }), { signal }) : undefined
   driver?.catch(() => {})
   const tree = await readTree({ root, platform: input.platform }, read, { signal })
   for (const { descriptor } of tree.layers) board.mark(descriptor, { status: 'waiting' })
@@ -114,7 +115,8 @@ async function snapshot(
   { driver, board, ...options }: BringOptions & Pick<LayerOptions, 'blob' | 'parentCommitted'> & { driver: Driver },
 ): Promise<void> {
   const { asks } = all
-  if (await hasSnapshot(asks, layer.chainId, { driver: driver.name, signal: options.signal })) return
+  const { signal } = options
+  if (await asks.persist(() => hasSnapshot(asks, layer.chainId, { driver: driver.name, signal }), { signal })) return
   const work = (signal: AbortSignal, report: LayerOptions['report']) =>
     asks.persist(
       () => makeLayer(asks, layer, { ...options, driver: driver.name, rebase: driver.rebase, room: all.applies, report, signal }),

@@ -230,6 +230,19 @@ export function contentSuite(name: string, start: () => Promise<Store>): void {
       await expect(store.ingest.close({ token: 'no token' })).rejects.toMatchObject(gone)
     })
 
+    test('lends a reference again to who asks again with a token of its own, and to nobody else', async () => {
+      await using store = await start()
+      const [first, again] = await Promise.all([1, 2].map(() => store.ingest.open({ reference: 'r', token: 'of my own' })))
+      expect(first?.token).toBe('of my own')
+      expect(again).toEqual(first)
+      await store.ingest.write({ token: 'of my own', offset: 0, bytes: bytesOf(10) })
+      expect(await store.ingest.open({ reference: 'r', token: 'of my own' })).toEqual({ ...first, offset: 10 })
+      await expect(store.ingest.open({ reference: 'r', token: 'of another' })).rejects.toMatchObject({ code: 'unavailable' })
+      await expect(store.ingest.open({ reference: 's', token: 'of my own' })).rejects.toMatchObject({ code: 'invalid_argument' })
+      await store.ingest.close({ token: 'of my own' })
+      expect((await store.ingest.open({ reference: 'r', token: 'of another' })).offset).toBe(10)
+    })
+
     test('aborts what nobody else holds, and nothing else', async () => {
       await using store = await start()
       await expect(store.ingest.abort({ reference: 'r' })).rejects.toMatchObject({ code: 'not_found' })

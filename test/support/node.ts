@@ -108,7 +108,7 @@ const endOf = (child: ChildProcess): Promise<{ code: number | null; signal: Node
   new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal })))
 
 async function connect(root: string): Promise<Bus> {
-  const { url, credentials } = JSON.parse(await readFile(join(root, 'node.json'), 'utf8')) as { url: string; credentials: string }
-  const { user, password } = JSON.parse(await readFile(credentials, 'utf8')) as { user: string; password: string }
-  return await connectNats({ url, user, password }, { name: 'test' })
+  const { url, credentials } = JSON.parse(await readFile(join(root, 'node.json'), 'utf8')) as { url: string; credentials?: string }
+  const known = credentials === undefined ? {} : (JSON.parse(await readFile(credentials, 'utf8')) as { user: string; password: string })
+  return await connectNats({ url, ...known }, { name: 'test' })
 }
