@@ -80,7 +80,7 @@ module.exports = {
       to: { path: '^(actors|machines|runtime/(?!bus/|retry|log))', pathNot: '^ops/', dependencyTypesNot: ['type-only'] },
     },
     { name: 'nobody-imports-ops', severity: 'error', from: { pathNot: '^(ops|test)/' }, to: { path: '^ops/' } },
-    { name: 'nobody-imports-test', severity: 'error', from: { pathNot: '^(test/|ops/(bench|demo)/)' }, to: { path: '^test/' } },
+    { name: 'nobody-imports-test', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'no-dev-dependency-in-the-product',

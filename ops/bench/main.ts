@@ -1,10 +1,12 @@
 /**
+ * `npm run bench -- answers IMAGE…`: how fast a node answers, idle and while it pulls.
  * `npm run bench -- pull IMAGE…`: us and containerd in alternate runs, each cold, against a registry on loopback; medians with least and most, as a table and, with
  * `--json FILE`, as JSON. Run as root on a machine with nothing else to do.
  */
 import { writeFile } from 'node:fs/promises'
 import { cpus, freemem, release, tmpdir } from 'node:os'
 import { Command } from 'commander'
+import { answersTable, measureAnswers } from './answers.ts'
 import { containerdVersion, pullWithContainerd } from './containerd.ts'
 import { pullWithGantry } from './gantry.ts'
 import { freshGround } from './ground.ts'
@@ -21,7 +23,18 @@ program
   .option('--json <file>', 'write everything measured there')
   .option('--scratch <directory>', 'where the file system to work on is made', tmpdir())
   .action(pull)
+program
+  .command('answers')
+  .argument('<images...>', 'pulled at once meanwhile')
+  .option('--runs <n>', 'of the command', Number, 11)
+  .option('--scratch <directory>', 'where the file system to work on is made', tmpdir())
+  .action(answers)
 await program.parseAsync()
+
+async function answers(images: string[], options: { runs: number; scratch: string }): Promise<void> {
+  await using ground = await freshGround(options.scratch)
+  console.log(answersTable(await measureAnswers(images, { runs: options.runs, scratch: ground.path })))
+}
 
 async function pull(images: string[], options: { runs: number; first?: string; json?: string; scratch: string }): Promise<void> {
   const peer = await containerdVersion()
