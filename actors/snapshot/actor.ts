@@ -61,7 +61,8 @@ export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
   durability.owe(await recover({ records: stored, claims, drivers: drivers.all, log, boot }))
   for (const driver of drivers.all) sweeper.sweep(driver)
   // Tried now, so that the first pull does not wait for it.
-  void drivers.describe()
+  const trying = drivers.describe()
+  scope.defer(async () => void (await Promise.allSettled([trying])))
 
   const handlers: Handlers<typeof snapshot> = {
     async prepare({ driver: name, ...request }, context) {
