@@ -17,16 +17,17 @@ export interface DurabilityComponents {
 }
 
 /**
- * One sync at a time, each for everything owed when it begins. It begins `delayMs` after the first that is owed, so that the parts of one image share it
- * and it does not compete with their arrival. What a failed sync owed is owed to the next.
+ * One sync at a time, each for everything owed when it begins. It begins once nothing new was owed for `delayMs`, or `mostMs` after the first that is: so the parts of one
+ * image share it, and it does not compete with their arrival. What a failed sync owed is owed to the next.
  */
-export function openDurability(components: DurabilityComponents, init: { what: string; delayMs?: number }): Durability {
+export function openDurability(components: DurabilityComponents, init: { what: string; delayMs?: number; mostMs?: number }): Durability {
   const { sync, record, log } = components
-  const { what, delayMs = 2_000 } = init
+  const { what, delayMs = 5_000, mostMs = 60_000 } = init
   const owed = new Set<string>()
   let closed = false
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
+  let latest = Number.POSITIVE_INFINITY
 
   async function pay(): Promise<void> {
     const batch = [...owed]
@@ -42,6 +43,7 @@ export function openDurability(components: DurabilityComponents, init: { what: s
 
   function begin(): void {
     timer = undefined
+    latest = Number.POSITIVE_INFINITY
     running = pay().finally(() => {
       running = undefined
       plan()
@@ -49,8 +51,10 @@ export function openDurability(components: DurabilityComponents, init: { what: s
   }
 
   function plan(): void {
-    if (closed || owed.size === 0 || timer !== undefined || running !== undefined) return
-    timer = setTimeout(begin, delayMs).unref()
+    if (closed || owed.size === 0 || running !== undefined) return
+    clearTimeout(timer)
+    latest = Math.min(latest, performance.now() + mostMs)
+    timer = setTimeout(begin, Math.max(0, Math.min(delayMs, latest - performance.now()))).unref()
   }
 
   return {

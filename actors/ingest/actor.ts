@@ -42,7 +42,7 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
   const durability = scope.use(
     openDurability(
       { sync, record: recordDurable({ tables, contents }), log },
-      { what: 'blobs', delayMs: Number(home.settings['ingest.sync-delay'] ?? 2_000) },
+      { what: 'blobs', delayMs: Number(home.settings['ingest.sync-delay'] ?? 5_000) },
     ),
   )
   const created = (digest: Digest) => durability.owe([digest])

@@ -72,3 +72,23 @@ test('closing waits for the sync at work and begins none', async () => {
   expect(done).toEqual([['a']])
   expect(waiting).toHaveLength(1)
 })
+
+test('it begins when nothing new is owed for a while, and does not put that off for ever', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  try {
+    let syncs = 0
+    const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+    const sync = async () => void syncs++
+    await using durability = openDurability({ log, sync, record: async () => {} }, { what: 'things', delayMs: 100, mostMs: 250 })
+    durability.owe(['a'])
+    await vi.advanceTimersByTimeAsync(90)
+    durability.owe(['b'])
+    await vi.advanceTimersByTimeAsync(90)
+    expect(syncs).toBe(0)
+    durability.owe(['c'])
+    await vi.advanceTimersByTimeAsync(80)
+    expect(syncs).toBe(1)
+  } finally {
+    vi.useRealTimers()
+  }
+})
