@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ingest } from '../../messages/ingest.ts'
+import type { snapshot } from '../../messages/snapshot.ts'
 import { type Image, makeImage } from '../../ops/lab/images.ts'
+import { client } from '../../runtime/bus/client.ts'
 import { listen } from '../../runtime/bus/listen.ts'
 import { recall } from '../../runtime/bus/stream.ts'
+import { retry } from '../../runtime/retry.ts'
 import { treeDifference } from '../support/file-tree.ts'
 import { type HostileRegistry, startHostileRegistry } from '../support/hostile-registry.ts'
 import { archive, directory, file } from '../support/layers.ts'
@@ -61,6 +65,7 @@ for (const { fact, meanwhile = false, late = false } of moments) {
     await nats.restart()
     back.resolve()
     expect(await watching).toMatchObject({ exitCode: 0, stderr: '', stdout: expect.stringMatching(/elapsed .* total/) })
+    await allBack()
     expect(treeDifference(await umociTree(image), await snapshotTree(node, image))).toEqual([])
     expect(await remains(node)).toEqual([])
   })
@@ -79,6 +84,13 @@ test('whatever was killed, each fact was told, and kept, once', async () => {
   expect(kept('snapshot.committed')).toEqual(once(2))
   expect(kept('image.created')).toEqual(once(1))
 })
+
+/** Every thread of the node comes back to the server in its own time. */
+async function allBack(): Promise<void> {
+  await using bus = await node.connect()
+  await retry(async () => await client<typeof snapshot>(bus, { node: node.name, actor: 'snapshot' }).drivers({}), { tries: 20 })
+  await retry(async () => await client<typeof ingest>(bus, { node: node.name, actor: 'ingest' }).list({}), { tries: 20 })
+}
 
 /** Listen for a fact. */
 async function hear(fact: string): Promise<AsyncDisposable & { told: Promise<void> }> {

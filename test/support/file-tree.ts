@@ -23,11 +23,6 @@ export function fileTree(root: string, options: { skipTimes?: boolean } = {}): M
   return lines
 }
 
-/** A tree as an image makes it: the time of the root directory is left out, which no image describes. */
-export function imageTree(root: string): Map<string, string> {
-  return new Map([...fileTree(root)].map(([name, line]) => [name, name === '.' ? line.replace(/ time \d+/, '') : line]))
-}
-
 /** What differs between two trees, as lines of a diff. */
 export function treeDifference(expected: Map<string, string>, actual: Map<string, string>): string[] {
   const names = [...new Set([...expected.keys(), ...actual.keys()])].toSorted()

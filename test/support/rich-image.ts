@@ -36,6 +36,7 @@ function contents(): Piece[][] {
   const changing = twice()
   return [
     [
+      directory('./', { mode: 0o751, uid: 12, gid: 34, mtime: 1_234_567_890, pax: { 'SCHILY.xattr.user.root': 'it' } }),
       ...['usr/', 'usr/bin/', 'usr/lib/', 'etc/', 'etc/conf.d/', 'var/', 'var/log/', 'opt/', 'opt/full/'].map((name) => directory(name)),
       directory('tmp/', { mode: 0o1777 }),
       directory('private/', { mode: 0o2700, uid: 1000, gid: 2000, pax: { mtime: '1234567890.123456789' } }),

@@ -7,7 +7,7 @@ import { chainIds } from '../../messages/words/index.ts'
 import type { Image } from '../../ops/lab/images.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { mountAll } from '../../runtime/mounts.ts'
-import { imageTree } from './file-tree.ts'
+import { fileTree } from './file-tree.ts'
 import type { RunningNode } from './node.ts'
 
 /** Everything about the root file system a node has of an image that it pulled: its snapshot, mounted as a container would see it. */
@@ -19,7 +19,7 @@ export async function snapshotTree(node: RunningNode, image: Image, { driver }: 
   const at = await mkdtemp(join(tmpdir(), 'gantry-look-'))
   try {
     await using _mounted = await mountAll(mounts, at)
-    return imageTree(at)
+    return fileTree(at)
   } finally {
     await rmdir(at)
     await snapshots.remove(of)

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { type Image, type Index, writeLayout } from '../../ops/lab/images.ts'
-import { imageTree } from './file-tree.ts'
+import { fileTree } from './file-tree.ts'
 import { tempDirectory } from './temp.ts'
 
 /** Everything about the root file system umoci unpacks of an image. */
@@ -11,5 +11,5 @@ export async function umociTree(image: Image | Index): Promise<Map<string, strin
   const [layout, root] = [join(directory.path, 'layout'), join(directory.path, 'root')]
   await writeLayout(layout, 'it', image)
   execFileSync('umoci', ['raw', 'unpack', '--image', `${layout}:it`, root], { stdio: ['ignore', 'ignore', 'pipe'] })
-  return imageTree(root)
+  return fileTree(root)
 }
