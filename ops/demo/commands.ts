@@ -28,15 +28,26 @@ export async function gantryNode(root: string): Promise<DemoNode> {
   }
 }
 
-/** Run a command on the node, its output ours; answers its exit code, which must be 0 unless it may fail. */
+/**
+ * Run a command on the node, its output ours; answers its exit code, which must be 0 unless it may fail. With `enoughMs` it is told to stop after so long, and the
+ * answer is `enough`.
+ */
 export async function gantry(
   command: 'gantry' | 'dist' | 'ctr',
   args: readonly string[],
   { root }: DemoNode,
-  { mayFail = false }: { mayFail?: boolean } = {},
-): Promise<number> {
+  { mayFail = false, enoughMs }: { mayFail?: boolean; enoughMs?: number } = {},
+): Promise<number | 'enough'> {
   const child = spawn(bin(command), args, { stdio: 'inherit', env: { ...process.env, GANTRY_ROOT: root } })
+  let enough = false
+  const stop = () => {
+    enough = true
+    child.kill('SIGTERM')
+  }
+  const timer = enoughMs === undefined ? undefined : setTimeout(stop, enoughMs)
   const [code] = (await once(child, 'exit')) as [number | null]
+  clearTimeout(timer)
+  if (enough) return 'enough'
   if (code !== 0 && !mayFail) throw new Error(`${command} ${args.join(' ')}: exit code ${code}`)
   return code ?? 1
 }
