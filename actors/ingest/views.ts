@@ -33,7 +33,7 @@ export function openViews(components: ViewComponents): Views {
     const found = records.get(blobs.ingest(reference).id)
     return found && unfinished(found) ? found : undefined
   }
-  return {
+  const views: Views = {
     async status(reference) {
       const found = find(reference)
       if (!found) throw new Failure('not_found', `find ingest ${reference}: there is none`)
@@ -50,12 +50,15 @@ export function openViews(components: ViewComponents): Views {
       const found = find(reference)
       if (found) {
         const { state, offset, total } = await statusOf(components, found)
+        // It ended while its file was looked at, which then was somewhere else already: what was seen is of neither time.
+        if (!find(reference)) return await views.look(reference)
         return { state, path: blobs.ingest(reference).data, offset, ...(total !== undefined && { total }) }
       }
       const info = isDigest(reference) ? contents.get(reference) : undefined
       return info && content(blobs.blob(info.digest), info.size)
     },
   }
+  return views
 }
 
 const unfinished = ({ value }: Ingest): boolean => value !== 'committed' && value !== 'aborted'
