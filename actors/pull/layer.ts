@@ -70,8 +70,10 @@ async function attempt(asks: Asks, layer: Layer, options: LayerOptions & { onPar
   try {
     const implied = await options.room(
       async () => {
-        const { target } = await prepare(asks, { key, ...driver, ...(onParent && parent) }, { signal })
+        signal.throwIfAborted()
         active = true
+        const { target } = await prepare(asks, { key, ...driver, ...(onParent && parent) })
+        signal.throwIfAborted()
         await options.blob.begun
         return await apply(asks, { layer, target }, { signal, report })
       },
@@ -103,14 +105,17 @@ const needsParent = (error: Failure): boolean => ['implied', 'parent'].includes(
 
 const lostBlob = (error: unknown): boolean => isFailure(error) && error.details?.['reason'] === 'blob'
 
-/** A key of this name that is there already was left by a pull that ended badly: nobody else uses it, for one chainId is made once at a time. */
-async function prepare(asks: Asks, request: { key: string; parent?: string; driver?: string }, { signal }: { signal: AbortSignal }) {
+/**
+ * A key of this name that is there already was left by a pull that ended badly: nobody else uses it, for one chainId is made once at a time. Not given up with the pull: it
+ * takes a moment, and a snapshot that is prepared after all, when nobody waits for it any more, would stay.
+ */
+async function prepare(asks: Asks, request: { key: string; parent?: string; driver?: string }) {
   try {
-    return await asks.snapshot.prepare(request, { signal, timeoutMs: slowMs })
+    return await asks.snapshot.prepare(request, { timeoutMs: slowMs })
   } catch (error) {
     if (!isFailure(error, 'already_exists')) throw error
     await remove(asks, request)
-    return await asks.snapshot.prepare(request, { signal, timeoutMs: slowMs })
+    return await asks.snapshot.prepare(request, { timeoutMs: slowMs })
   }
 }
 

@@ -1,6 +1,7 @@
 /** A real nats-server of one's own, on a port nobody else has. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,7 +17,7 @@ export interface NatsServer extends AsyncDisposable {
   kill(): Promise<void>
   /** Start it again, on the same port and with the same store. */
   restart(): Promise<void>
-  /** Stop it from doing anything, its connections staying open. */
+  /** Stop it from doing anything, its connections staying open; when this returns, all its threads have stopped. */
   freeze(): void
   thaw(): void
 }
@@ -53,7 +54,7 @@ export async function startNats(init: NatsServerInit = {}): Promise<NatsServer> 
       await end()
       running = await launch(config, port)
     },
-    freeze: () => void running.child.kill('SIGSTOP'),
+    freeze: () => stopped(running.child),
     thaw: () => void running.child.kill('SIGCONT'),
     async [Symbol.asyncDispose]() {
       running.child.kill('SIGCONT')
@@ -62,6 +63,14 @@ export async function startNats(init: NatsServerInit = {}): Promise<NatsServer> 
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+/** The signal reaches the threads of a process one by one, and the last may still answer somebody: look until none runs. */
+function stopped(child: ChildProcess): void {
+  child.kill('SIGSTOP')
+  const threads = `/proc/${child.pid}/task`
+  const runs = (thread: string) => !/^State:\s+[Tt]/m.test(readFileSync(`${threads}/${thread}/status`, 'utf8'))
+  while (readdirSync(threads).some(runs));
 }
 
 /** Start one and wait until it says that it is ready, and where. */
