@@ -1,7 +1,12 @@
 /** A node's stored tables. The one door to lmdb. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, open as openFile, statfs } from 'node:fs/promises'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
 import { open, type RootDatabase } from 'lmdb'
 import { Failure } from '../messages/grammar/index.ts'
+import { errnoOf, fromErrno } from './errno.ts'
+import { reserve } from './syscalls/index.ts'
 
 /** One table: JSON-like values by string key, ordered by key. Reads are synchronous and see the latest committed state (inside a transaction: its own writes). */
 export interface Table<V> {
@@ -55,8 +60,11 @@ export async function openTables(directory: string): Promise<Tables> {
     encoder: { useRecords: false },
     mapSize: mapBytes,
     maxReaders: 512,
+    // Transactions are gathered all the same; with it a commit that fails also rejects a promise nobody is given, which would end the process.
+    eventTurnBatching: false,
   })
-  const state: Access = { writing: false, after: [], underWay: new Set(), fresh: false, closed: false }
+  await keepRoom(join(directory, 'data.mdb'))
+  const state: Access = { writing: false, after: [], underWay: new Set(), fresh: false, closed: false, uncommitted: false }
   return {
     table: (name) => openTable(tree, name, state),
     async transaction(work) {
@@ -67,8 +75,13 @@ export async function openTables(directory: string): Promise<Tables> {
       state.underWay.add(written)
       try {
         const result = await written
+        state.uncommitted = false
         for (const then of after) then()
         return result
+      } catch (error) {
+        if (!(error instanceof Error && 'commitError' in error)) throw error
+        state.uncommitted = true
+        throw await whyNotCommitted(error.commitError, directory)
       } finally {
         state.underWay.delete(written)
       }
@@ -83,10 +96,35 @@ export async function openTables(directory: string): Promise<Tables> {
       state.closed = true
       // lmdb waits for what it has begun to write, not for what has yet to write.
       await Promise.allSettled(state.underWay)
-      await tree.close()
+      // After a commit that failed it would wait for ever for that one to be on disk.
+      if (!state.uncommitted) await tree.close()
     },
   }
 }
+
+/** What frees a full disk has to be written down first: the tables have room to grow that nobody else can take. Where the file system cannot do that, they have not. */
+async function keepRoom(path: string): Promise<void> {
+  await using file = await openFile(path, 'r+')
+  const { size } = await file.stat()
+  try {
+    reserve(file.fd, size + roomBytes)
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+  }
+}
+
+const roomBytes = 8 * 2 ** 20
+
+/** lmdb tells apart that a commit failed and why, by the number of the errno; a write cut short, as by a full disk, it calls an I/O error. */
+async function whyNotCommitted(reason: unknown, directory: string): Promise<Failure> {
+  const why: unknown = await Promise.resolve(reason).catch((error: unknown) => error)
+  const number = typeof why === 'object' && why !== null && 'code' in why ? Number(why.code) : 0
+  if (!(number > 0)) return fromErrno(why, 'commit to the tables')
+  const errno = number === constants.errno.EIO && (await isFull(directory)) ? constants.errno.ENOSPC : number
+  return fromErrno(Object.assign(new Error(getSystemErrorMessage(-errno)), { code: getSystemErrorName(-errno) }), 'commit to the tables')
+}
+
+const isFull = async (directory: string): Promise<boolean> => (await statfs(directory)).bavail === 0
 
 const mapBytes = 64 * 2 ** 30
 const keyBytes = 1900
@@ -99,6 +137,8 @@ interface Access {
   readonly underWay: Set<Promise<unknown>>
   fresh: boolean
   closed: boolean
+  /** the latest transaction could not be committed */
+  uncommitted: boolean
 }
 
 function demandOpen(state: Access): void {

@@ -33,6 +33,7 @@ const writeC = libc<[number, Uint8Array, number]>('long write(int fd, const void
 const pwriteC = libc<[number, Uint8Array, number, number]>('long pwrite(int fd, const void *bytes, size_t length, int64_t offset)')
 const fsyncC = libc<[number]>('int fsync(int fd)')
 const syncfsC = libc<[number]>('int syncfs(int fd)')
+const fallocateC = libc<[number, number, number, number]>('int fallocate(int fd, int mode, int64_t offset, int64_t length)')
 const flockC = libc<[number, number]>('int flock(int fd, int operation)')
 
 /** Open, close-on-exec. The descriptor is the caller's to close. */
@@ -73,6 +74,11 @@ export function pwrite(fd: number, bytes: Uint8Array, offset: number): void {
     done += checked(pwriteC(fd, rest, rest.length, offset + done), 'pwrite')
   }
 }
+
+/** See to it that the first `length` bytes of a file can be written though the disk fills up; its size stays. */
+export const reserve = (fd: number, length: number): void => void checked(fallocateC(fd, keepSize, 0, length), 'fallocate')
+
+const keepSize = 1
 
 /** Flush a file or a directory to disk. */
 export const fsync = (fd: number): void => void checked(fsyncC(fd), 'fsync')

@@ -1,10 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { stat } from 'node:fs/promises'
+import { rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
 import { Failure } from '../../messages/grammar/index.ts'
+import { mountAll } from '../../runtime/mounts.ts'
 import { openTables, type Table } from '../../runtime/tables.ts'
 import { tempDirectory } from '../support/temp.ts'
 
@@ -230,3 +231,28 @@ test('what a process committed before it died is there, for the living and for t
   expect(tables.table('counted').get('committed')).toBe(1)
   await tables.flushed()
 })
+
+test.skipIf(process.getuid?.() !== 0)(
+  'on a full disk they have some room left; when that is used up too they say so, and go on when there is room again',
+  async () => {
+    await using directory = await tempDirectory()
+    await using _small = await mountAll([{ type: 'tmpfs', source: 'tmpfs', options: ['size=16m'] }], directory.path)
+    {
+      await using tables = await openTables(join(directory.path, 'meta'))
+      const table = tables.table<string>('one')
+      const filler = join(directory.path, 'filler')
+      await expect(writeFile(filler, Buffer.alloc(16 << 20))).rejects.toMatchObject({ code: 'ENOSPC' })
+      const put = (key: string) => tables.transaction(() => table.put(key, 'x'.repeat(1 << 20)))
+      await put('within the room')
+      const failed = async (): Promise<unknown> => {
+        for (let at = 0; at < 16; at++) await put(`beyond ${at}`)
+        throw new Error('there was no end of room')
+      }
+      await expect(failed()).rejects.toMatchObject({ code: 'resource_exhausted', message: 'commit to the tables: no space left on device' })
+      expect(table.get('within the room')).toHaveLength(1 << 20)
+      await rm(filler)
+      await put('after')
+      expect(table.get('after')).toHaveLength(1 << 20)
+    }
+  },
+)
