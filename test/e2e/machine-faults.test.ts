@@ -25,27 +25,28 @@ beforeAll(async () => {
 })
 afterAll(() => scope.disposeAsync())
 
-test('a disk that is full, by what is downloaded or by what is unpacked, is said so; what fits still comes', async () => {
-  await using directory = await tempDirectory()
-  const root = join(directory.path, 'root')
-  await mkdir(root)
-  await using _small = await mountAll([{ type: 'tmpfs', source: 'tmpfs', options: ['size=48m'] }], root)
-  {
-    await using node = await startNode({ root })
-    const large = await makeImage({ layers: [layerOf(archive(file('large', randomBytes(64 << 20))), 'none')] })
-    const said = complaint(await node.run('dist', ['pull', serveImage(registry, 'large', large)]), 'resource_exhausted')
-    expect(said).toMatch(/no space left/i)
-    expect(await remains(node, { partial: true })).toMatchObject([`mount ${root}`])
-    await abandon(node)
-
-    const swelling = await makeImage({ layers: [layerOf(archive(file('large', Buffer.alloc(64 << 20, 'x'.repeat(99)))))] })
-    complaint(await node.run('dist', ['pull', serveImage(registry, 'swelling', swelling)]), 'resource_exhausted')
-    expect(await remains(node, { partial: true })).toMatchObject([`mount ${root}`])
-
-    expect(await node.run('dist', ['pull', serveImage(registry, 'small', busybox)])).toMatchObject({ exitCode: 0, stderr: '' })
-  }
-  expect(await remainsOf(root)).toEqual([`mount ${root}`])
-})
+const places = [
+  { what: 'what is downloaded', place: 'content', entry: () => file('large', randomBytes(24 << 20)) },
+  { what: 'what is unpacked', place: 'snapshots', entry: () => file('large', Buffer.alloc(24 << 20, 'x'.repeat(99))) },
+]
+for (const { what, place, entry } of places) {
+  test(`a disk that is full of ${what} is said to be so; what fits still comes`, async () => {
+    await using directory = await tempDirectory()
+    const full = join(directory.path, place)
+    await mkdir(full)
+    await using _small = await mountAll([{ type: 'tmpfs', source: 'tmpfs', options: ['size=16m'] }], full)
+    {
+      await using node = await startNode({ root: directory.path })
+      const large = await makeImage({ layers: [layerOf(archive(entry()))] })
+      const said = complaint(await node.run('dist', ['pull', serveImage(registry, 'large', large)]), 'resource_exhausted')
+      expect(said).toMatch(/no space left/i)
+      expect(await remains(node, { partial: true })).toEqual([`mount ${full}`])
+      await abandon(node)
+      expect(await node.run('dist', ['pull', serveImage(registry, 'small', busybox)])).toMatchObject({ exitCode: 0, stderr: '' })
+    }
+    expect(await remainsOf(directory.path)).toEqual([`mount ${full}`])
+  })
+}
 
 test('a user who may not mount is told so, whatever the driver; content comes all the same', async () => {
   await using node = await startNode({ through: ['unshare', '--user', '--map-root-user'] })
