@@ -32,7 +32,6 @@ const moments: readonly Moment[] = [
   { fact: 'ingest.opened', time: 4 },
   { fact: 'ingest.advanced', time: 3 },
   { fact: 'ingest.committed' },
-  { fact: 'content.created', time: 3 },
   { fact: 'snapshot.prepared' },
   { fact: 'unpack.progressed' },
   { fact: 'unpack.applied' },
