@@ -17,7 +17,8 @@ esac
 if [ ! -x node_modules/.bin/node ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   command -v npm >/dev/null || { echo "setup: npm is missing; install it (Debian: apt-get install npm) and run this again" >&2; exit 1; }
   echo "setup: installing npm packages"
-  npm ci --loglevel=error
+  # Not "npm ci": it refuses a lockfile without the packages of other platforms, and a mirror need not have those.
+  npm install --no-save --loglevel=error
   touch node_modules/.package-lock.json
 fi
 
