@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { sep } from 'node:path'
 import { Failure } from '../../messages/grammar/index.ts'
 import { fromErrno } from '../../runtime/errno.ts'
+import { leavingRoom } from '../../runtime/room.ts'
 
 /** A file of ingest's, open for writing from an offset on. */
 export interface LentFile extends Disposable {
@@ -12,7 +13,7 @@ export interface LentFile extends Disposable {
 
 /**
  * Open a lent file. Never makes one, never follows a link, never leaves `directory`. Fails with invalid_argument when `path` is not in there,
- * failed_precondition when the file is shorter than `offset`: what is said to stand before it does not.
+ * failed_precondition when the file is shorter than `offset`: what is said to stand before it does not. Appending leaves room on the disk.
  */
 export function openLent({ directory, path, offset }: { directory: string; path: string; offset: number }): LentFile {
   if (!path.startsWith(directory + sep) || path.split(sep).includes('..'))
@@ -26,11 +27,13 @@ export function openLent({ directory, path, offset }: { directory: string; path:
     throw error
   }
   let written = offset
+  const spend = leavingRoom(directory)
   return {
     get offset() {
       return written
     },
     append(bytes) {
+      attempt(path, () => spend(bytes.byteLength))
       for (let at = 0; at < bytes.byteLength; ) {
         const more = attempt(path, () => writeSync(file, bytes, at, bytes.byteLength - at, written))
         at += more

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Digest } from '../../messages/words/index.ts'
 import { fromErrno } from '../../runtime/errno.ts'
+import { leavingRoom } from '../../runtime/room.ts'
 import { finishDirectories } from './attributes.ts'
 import { type Ground, openGround, type Whiteouts } from './ground.ts'
 import { inflate } from './inflate.ts'
@@ -56,7 +57,7 @@ export async function apply(applying: Applying, options: ApplyOptions): Promise<
   const { signal, limits = defaultLimits, warn = () => {}, onProgress = () => {} } = options
   signal.throwIfAborted()
   using ground = opened(applying, { limits, warn })
-  using layer = new Layer(ground)
+  using layer = new Layer(ground, leavingRoom(applying.path))
   const reader = tarReader(layer, limits)
   const hash = createHash('sha256')
   let size = 0

@@ -1,4 +1,5 @@
 import { fromErrno } from '../../runtime/errno.ts'
+import type { Spend } from '../../runtime/room.ts'
 import { close, write } from '../../runtime/syscalls/index.ts'
 import { finishFile } from './attributes.ts'
 import type { Directory } from './directory.ts'
@@ -10,21 +11,27 @@ import type { Entry } from './tar/entry.ts'
 import type { TarHandler } from './tar/reader.ts'
 import { isWhiteout, whiteOut } from './whiteouts.ts'
 
+/** What an entry takes on disk, whatever is in it; about. */
+const entryBytes = 512
+
 /** Puts the entries of a layer where they belong, as they are told. Disposing it closes the file at hand. */
 export class Layer implements TarHandler, Disposable {
   /** entries begun, and bytes of files written */
   entries = 0
   written = 0
   readonly #ground: Ground
+  readonly #spend: Spend
   #file: { fd: number; parent: Directory; entry: Entry } | undefined
 
-  constructor(ground: Ground) {
+  constructor(ground: Ground, spend: Spend) {
     this.#ground = ground
+    this.#spend = spend
   }
 
   begin(entry: Entry): void {
     this.entries++
     try {
+      this.#spend(entryBytes)
       this.#begin(entry)
     } catch (error) {
       throw fromErrno(error, `apply ${quoted(entry.name)}`)
@@ -35,6 +42,7 @@ export class Layer implements TarHandler, Disposable {
     if (this.#file === undefined) return
     this.written += piece.length
     try {
+      this.#spend(piece.length)
       write(this.#file.fd, piece)
     } catch (error) {
       throw fromErrno(error, `write ${quoted(this.#file.entry.name)}`)

@@ -28,13 +28,14 @@ afterAll(() => scope.disposeAsync())
 const places = [
   { what: 'what is downloaded', place: 'content', entry: () => file('large', randomBytes(24 << 20)) },
   { what: 'what is unpacked', place: 'snapshots', entry: () => file('large', Buffer.alloc(24 << 20, 'x'.repeat(99))) },
+  { what: 'everything a node has', place: '.', size: 48, entry: () => file('large', randomBytes(64 << 20)) },
 ]
-for (const { what, place, entry } of places) {
+for (const { what, place, entry, size = 16 } of places) {
   test(`a disk that is full of ${what} is said to be so; what fits still comes`, async () => {
     await using directory = await tempDirectory()
     const full = join(directory.path, place)
-    await mkdir(full)
-    await using _small = await mountAll([{ type: 'tmpfs', source: 'tmpfs', options: ['size=16m'] }], full)
+    await mkdir(full, { recursive: true })
+    await using _small = await mountAll([{ type: 'tmpfs', source: 'tmpfs', options: [`size=${size}m`] }], full)
     {
       await using node = await startNode({ root: directory.path })
       const large = await makeImage({ layers: [layerOf(archive(entry()))] })
