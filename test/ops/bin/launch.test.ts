@@ -55,7 +55,7 @@ test('with no Node 24 anywhere, what to do is said in one line', async () => {
     env: { PATH: `${directory.path}:/usr/bin:/bin` },
   })
   expect({ stderr, exitCode }).toEqual({
-    stderr: `dist: Node 24 is needed, v20.1.0 is on the PATH: run "npm ci" in ${directory.path}\n`,
+    stderr: `dist: Node 24 is needed, v20.1.0 is on the PATH: run "npm install" in ${directory.path}\n`,
     exitCode: 5,
   })
 })
