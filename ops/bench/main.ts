@@ -1,5 +1,6 @@
 /**
  * `npm run bench -- answers IMAGE…`: how fast a node answers, idle and while it pulls.
+ * `npm run bench -- make-layers REGISTRY`: push an image of 60 small layers to measure with.
  * `npm run bench -- pull IMAGE…`: us and containerd in alternate runs, each cold, against a registry on loopback; medians with least and most, as a table and, with
  * `--json FILE`, as JSON. Run as root on a machine with nothing else to do.
  */
@@ -11,6 +12,7 @@ import { containerdVersion, pullWithContainerd } from './containerd.ts'
 import { pullWithGantry } from './gantry.ts'
 import { freshGround } from './ground.ts'
 import { limitsOf } from './limits.ts'
+import { pushManyLayers } from './many-layers.ts'
 import { type PullOptions, run, warmMemory } from './measure.ts'
 import { type Measured, table } from './table.ts'
 
@@ -29,6 +31,11 @@ program
   .option('--runs <n>', 'of the command', Number, 11)
   .option('--scratch <directory>', 'where the file system to work on is made', tmpdir())
   .action(answers)
+program
+  .command('make-layers')
+  .argument('<registry>', 'host:port on loopback')
+  .option('--count <n>', 'of layers', Number, 60)
+  .action(async (host: string, options: { count: number }) => console.log(await pushManyLayers(host, options.count)))
 await program.parseAsync()
 
 async function answers(images: string[], options: { runs: number; scratch: string }): Promise<void> {
