@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { call, event } from './grammar/index.ts'
-import { Bytes, Digest, Labels, Nothing, Size, Time } from './words/index.ts'
+import { Bytes, Digest, Filters, Labels, Nothing, Size, Time, Unheld } from './words/index.ts'
 
 /** What is known of a blob. `durable` turns true once a sync of the file system has covered it. */
 export const Info = z.object({ digest: Digest, size: Size, createdAt: Time, updatedAt: Time, labels: Labels, durable: z.boolean() })
@@ -16,21 +16,27 @@ export const content = {
     failures: ['not_found'],
     example: { digest },
   }),
-  list: call('Every blob, by digest; from a digest on, at most a thousand at a time.', {
-    request: z.object({ after: Digest.optional() }),
-    reply: z.object({ blobs: z.array(Info), more: z.boolean() }),
-    example: {},
-  }),
-  label: call('Set labels, or take one away by setting it to the empty string.', {
-    request: z.object({ digest: Digest, labels: Labels }),
-    reply: Info,
-    failures: ['not_found'],
-    example: { digest, labels: { 'example.org/owner': 'me' } },
-  }),
+  list: call(
+    'Every blob, by digest; from a digest on, at most a thousand at a time. A filter asks of digest, size, durable or labels.NAME.',
+    {
+      request: z.object({ after: Digest.optional(), filters: Filters.optional() }),
+      reply: z.object({ blobs: z.array(Info), more: z.boolean() }),
+      example: {},
+    },
+  ),
+  label: call(
+    'Set labels, or take one away by setting it to the empty string. Labels that begin with `gantry.gc.` say what is kept, see gc.',
+    {
+      request: z.object({ digest: Digest, labels: Labels }),
+      reply: Info,
+      failures: ['not_found'],
+      example: { digest, labels: { 'example.org/owner': 'me' } },
+    },
+  ),
   remove: call('Delete a blob. Whoever has it open goes on reading.', {
-    request: z.object({ digest: Digest }),
+    request: z.object({ digest: Digest, unheld: Unheld }),
     reply: Nothing,
-    failures: ['not_found'],
+    failures: ['not_found', 'failed_precondition'],
     example: { digest },
   }),
   read: call('Read at most 512 KiB of a blob.', {
@@ -52,6 +58,15 @@ export const content = {
     reply: z.object({ digest: Digest, size: Size }),
     failures: ['not_found', 'data_loss'],
     example: { digest },
+  }),
+  usage: call('What the store takes up, blobs and unfinished ingests, and what is left on its disk.', {
+    request: Nothing,
+    reply: z.object({
+      blobs: z.object({ count: z.int().min(0), size: Size }),
+      ingests: z.object({ count: z.int().min(0), size: Size.meta({ description: 'on disk, room taken beforehand included' }) }),
+      free: Size.meta({ description: 'of the file system, for whoever may use it' }),
+    }),
+    example: {},
   }),
   locate: call('The file a blob lies in, to be opened read-only by processes of the same machine.', {
     request: z.object({ digest: Digest }),

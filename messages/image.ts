@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { call, event } from './grammar/index.ts'
-import { Descriptor, Digest, Labels, Nothing, Platform, Size, Time } from './words/index.ts'
+import { Descriptor, Digest, Filters, Labels, Nothing, Platform, Size, Time } from './words/index.ts'
 
-const Name = z.string().min(1).max(4096).meta({ description: 'the full reference' })
+const Name = z.string().min(1).max(1024).meta({ description: 'the full reference' })
 
 /** One descriptor of an image's tree and what became of it. */
 export const Part = z.object({
@@ -49,8 +49,8 @@ export const image = {
     },
   ),
   get: call('What a name names here.', { request: z.object({ name: Name }), reply: Image, failures: ['not_found'], example: { name } }),
-  list: call('Every image, by name; from one on, at most two hundred at a time.', {
-    request: z.object({ after: Name.optional() }),
+  list: call('Every image, by name; from one on, at most two hundred at a time. A filter asks of name, digest or labels.NAME.', {
+    request: z.object({ after: Name.optional(), filters: Filters.optional() }),
     reply: z.object({ images: z.array(Image.omit({ parts: true })), more: z.boolean() }),
     example: {},
   }),
@@ -60,7 +60,7 @@ export const image = {
     failures: ['not_found'],
     example: { name, labels: { 'example.org/owner': 'me' } },
   }),
-  remove: call('Forget a name. What it named stays until it is deleted or collected.', {
+  remove: call('Forget a name. What it named is collected some time later, unless something else holds it.', {
     request: z.object({ name: Name }),
     reply: Nothing,
     failures: ['not_found'],

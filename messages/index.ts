@@ -7,14 +7,17 @@ import { container } from './container.ts'
 import { content } from './content.ts'
 import { exec } from './exec.ts'
 import { fetch } from './fetch.ts'
+import { gc } from './gc.ts'
 import { image } from './image.ts'
 import { ingest } from './ingest.ts'
+import { lease } from './lease.ts'
 import { node } from './node.ts'
 import { pull } from './pull.ts'
+import { scrub } from './scrub.ts'
 import { snapshot } from './snapshot.ts'
 import { unpack } from './unpack.ts'
 
 /** Every protocol, by the name of its actor. */
-export const protocols = { fetch, ingest, content, unpack, snapshot, image, pull, container, exec, node } as const
+export const protocols = { fetch, ingest, content, unpack, snapshot, image, pull, container, exec, lease, gc, scrub, node } as const
 export type Protocols = typeof protocols
 export type ActorName = keyof Protocols

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { Info } from './content.ts'
 import { call, event, feed } from './grammar/index.ts'
-import { Bytes, Digest, Labels, Nothing, Size, Time } from './words/index.ts'
+import { Bytes, Digest, Filters, Labels, Lease, Nothing, Size, Time, Unheld } from './words/index.ts'
 
-const Reference = z.string().min(1).max(4096).meta({ description: 'names the transaction; for a blob of an image its digest' })
+const Reference = z.string().min(1).max(1024).meta({ description: 'names the transaction; for a blob of an image its digest' })
 const Token = z.string().min(1).meta({ description: 'right to write, given by open' })
 
 /** Who holds an open ingest. `pid` and `boot` let another process see that a holder is dead. */
@@ -22,6 +22,8 @@ export const Status = z.object({
   startedAt: Time,
   updatedAt: Time,
   holder: Holder.optional(),
+  lease: Lease.optional().meta({ description: 'holds it, and will hold the blob' }),
+  expiresAt: Time.optional().meta({ description: 'when it may be thrown away: nobody writes it, and no lease holds it' }),
 })
 export type Status = z.output<typeof Status>
 
@@ -33,12 +35,21 @@ const example = `sha256:${'0'.repeat(64)}`
  * `open` lends a file and a token; the writer appends to the file and says `advance` (or, from afar, sends `write`);
  * `commit` checks size and digest of what is on disk and makes it content. `close` gives the file back unfinished, to be
  * opened again at the byte reached; `abort` throws it away.
+ *
+ * What is opened or put under a `lease` is held by it from that same transaction on, and so is the blob it becomes, or that is content already. Without one an
+ * ingest nobody writes, and a blob nothing refers to, may be collected a day later.
  */
 export const ingest = {
   put: call('Ingest a small blob whole.', {
-    request: z.object({ reference: Reference.optional(), digest: Digest, bytes: Bytes, labels: Labels.optional() }),
+    request: z.object({
+      reference: Reference.optional(),
+      digest: Digest,
+      bytes: Bytes,
+      labels: Labels.optional(),
+      lease: Lease.optional(),
+    }),
     reply: Info,
-    failures: ['already_exists', 'data_loss', 'resource_exhausted'],
+    failures: ['already_exists', 'not_found', 'data_loss', 'resource_exhausted'],
     example: { digest: 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', bytes: '' },
   }),
   open: call(
@@ -47,13 +58,14 @@ export const ingest = {
       request: z.object({
         reference: Reference,
         expected: Digest.optional(),
-        total: Size.optional(),
+        total: Size.optional().meta({ description: 'room for so many bytes is taken on the disk at once' }),
+        lease: Lease.optional(),
         token: Token.max(128).optional().meta({
           description: 'one of the writer’s own that nobody can guess; asked again with it, because the answer was lost, it is lent again',
         }),
       }),
       reply: z.object({ token: Token, path: z.string(), offset: Size, startedAt: Time }),
-      failures: ['already_exists', 'resource_exhausted'],
+      failures: ['already_exists', 'not_found', 'resource_exhausted'],
       example: { reference: example, expected: example, total: 2 },
     },
   ),
@@ -69,12 +81,24 @@ export const ingest = {
     failures: ['not_found', 'out_of_range'],
     example: { token: 'a-token-of-ingest-open', offset: 2 },
   }),
-  commit: call('Check what is on disk and make it content. A mismatch keeps the bytes and gives the lock back.', {
-    request: z.object({ token: Token, size: Size.optional(), digest: Digest.optional(), labels: Labels.optional() }),
-    reply: Info,
-    failures: ['not_found', 'already_exists', 'failed_precondition', 'data_loss', 'resource_exhausted'],
-    example: { token: 'a-token-of-ingest-open', size: 2 },
-  }),
+  truncate: call(
+    'Throw away what follows an offset, and go on from there. Who follows the ingest is told that what was read counts for nothing.',
+    {
+      request: z.object({ token: Token, offset: Size.default(0) }),
+      reply: z.object({ offset: Size }),
+      failures: ['not_found', 'out_of_range'],
+      example: { token: 'a-token-of-ingest-open', offset: 0 },
+    },
+  ),
+  commit: call(
+    'Check what is on disk and make it content. Gives the lock back in every case. A wrong size or digest is failed_precondition, with details {reason: "size" or "digest"}, and keeps the bytes: open, then truncate or go on.',
+    {
+      request: z.object({ token: Token, size: Size.optional(), digest: Digest.optional(), labels: Labels.optional() }),
+      reply: Info,
+      failures: ['not_found', 'already_exists', 'failed_precondition', 'data_loss', 'resource_exhausted'],
+      example: { token: 'a-token-of-ingest-open', size: 2 },
+    },
+  ),
   close: call('Give the file back unfinished; the bytes stay, to be gone on with.', {
     request: z.object({ token: Token }),
     reply: Nothing,
@@ -82,7 +106,7 @@ export const ingest = {
     example: { token: 'a-token-of-ingest-open' },
   }),
   abort: call('Throw a transaction away. Refused while another holds it, unless the token is given.', {
-    request: z.object({ reference: Reference, token: Token.optional() }),
+    request: z.object({ reference: Reference, token: Token.optional(), unheld: Unheld }),
     reply: Nothing,
     failures: ['not_found', 'failed_precondition'],
     example: { reference: example },
@@ -93,8 +117,8 @@ export const ingest = {
     failures: ['not_found'],
     example: { reference: example },
   }),
-  list: call('Every transaction that is open or was left unfinished.', {
-    request: Nothing,
+  list: call('Every transaction that is open or was left unfinished. A filter asks of reference, state, offset, total or expected.', {
+    request: z.object({ filters: Filters.optional() }),
     reply: z.object({ ingests: z.array(Status) }),
     example: {},
   }),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { call, event, feed } from './grammar/index.ts'
-import { Descriptor, Digest, Nothing, Platform, Size, Time } from './words/index.ts'
+import { Descriptor, Digest, Lease, Nothing, Platform, Size, Time } from './words/index.ts'
 
 const Ticket = z.string().min(1).meta({ description: 'of a pull, given by start' })
 
@@ -30,6 +30,7 @@ export const PullStatus = z.object({
   digest: Digest.optional().meta({ description: 'of the target, once resolved' }),
   steps: z.array(Step),
   why: Why.optional(),
+  lease: Lease.optional().meta({ description: 'holds what was brought; of a pull that brought no image it stays for a day' }),
   startedAt: Time,
   finishedAt: Time.optional(),
 })

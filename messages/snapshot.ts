@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { call, event } from './grammar/index.ts'
-import { Labels, Nothing, Size, Time } from './words/index.ts'
+import { Filters, Labels, Lease, Nothing, Size, Time, Unheld } from './words/index.ts'
 
 const Key = z.string().min(1).max(256).meta({ description: 'of an active snapshot or a view' })
 const Name = z.string().min(1).max(256).meta({ description: 'of a committed snapshot; for a layer its chainId' })
@@ -51,13 +51,13 @@ const chainId = `sha256:${'0'.repeat(64)}`
  */
 export const snapshot = {
   prepare: call('Create a writable snapshot, empty or on top of a committed parent.', {
-    request: z.object({ key: Key, parent: Name.optional(), labels: Labels.optional(), driver: Driver.optional() }),
+    request: z.object({ key: Key, parent: Name.optional(), labels: Labels.optional(), driver: Driver.optional(), lease: Lease.optional() }),
     reply: z.object({ mounts: z.array(Mount), target: Target, driver: Driver }),
     failures: ['already_exists', 'not_found', 'failed_precondition', 'resource_exhausted', 'permission_denied', 'unimplemented'],
     example: { key: 'mine', parent: chainId },
   }),
   view: call('Create a read-only snapshot of a committed one.', {
-    request: z.object({ key: Key, parent: Name, labels: Labels.optional(), driver: Driver.optional() }),
+    request: z.object({ key: Key, parent: Name, labels: Labels.optional(), driver: Driver.optional(), lease: Lease.optional() }),
     reply: z.object({ mounts: z.array(Mount), driver: Driver }),
     failures: ['already_exists', 'not_found', 'failed_precondition', 'resource_exhausted', 'permission_denied', 'unimplemented'],
     example: { key: 'look', parent: chainId },
@@ -73,6 +73,7 @@ export const snapshot = {
       }),
       labels: Labels.optional(),
       driver: Driver.optional(),
+      lease: Lease.optional().meta({ description: 'the one it was prepared under if left out' }),
     }),
     reply: SnapshotInfo,
     failures: ['already_exists', 'not_found', 'failed_precondition', 'resource_exhausted', 'unimplemented'],
@@ -90,12 +91,15 @@ export const snapshot = {
     failures: ['not_found', 'unimplemented'],
     example: { key: chainId },
   }),
-  list: call('Every snapshot of a driver, by key or name; from one on, at most a thousand at a time.', {
-    request: z.object({ after: z.string().optional(), driver: Driver.optional() }),
-    reply: z.object({ snapshots: z.array(SnapshotInfo), more: z.boolean() }),
-    failures: ['unimplemented'],
-    example: {},
-  }),
+  list: call(
+    'Every snapshot of a driver, by key or name; from one on, at most a thousand at a time. A filter asks of key, kind, parent, durable or labels.NAME.',
+    {
+      request: z.object({ after: z.string().optional(), driver: Driver.optional(), filters: Filters.optional() }),
+      reply: z.object({ snapshots: z.array(SnapshotInfo), more: z.boolean() }),
+      failures: ['unimplemented'],
+      example: {},
+    },
+  ),
   label: call('Set labels, or take one away by setting it to the empty string.', {
     request: z.object({ key: Key, labels: Labels, driver: Driver.optional() }),
     reply: SnapshotInfo,
@@ -108,8 +112,31 @@ export const snapshot = {
     failures: ['not_found', 'unimplemented'],
     example: { key: chainId },
   }),
+  replace: call(
+    'Give a committed snapshot what an active one without a parent holds, because its own is damaged; the active one ends. Children stay; mounts of before go on showing what they did.',
+    {
+      request: z.object({
+        key: Key,
+        name: Name,
+        implied: z.array(z.string()).optional().meta({ description: 'as for commit; the parent is the one the name has' }),
+        driver: Driver.optional(),
+      }),
+      reply: SnapshotInfo,
+      failures: ['not_found', 'failed_precondition', 'resource_exhausted', 'unimplemented'],
+      example: { key: 'mine', name: chainId },
+    },
+  ),
+  layer: call(
+    'Where the own files of a committed snapshot lie, without its parents, to be read only. Drivers that keep no layers apart answer unimplemented.',
+    {
+      request: z.object({ key: Key, driver: Driver.optional() }),
+      reply: z.object({ target: Target }),
+      failures: ['not_found', 'failed_precondition', 'unimplemented'],
+      example: { key: chainId },
+    },
+  ),
   remove: call('Remove one that has no children.', {
-    request: z.object({ key: Key, driver: Driver.optional() }),
+    request: z.object({ key: Key, driver: Driver.optional(), unheld: Unheld }),
     reply: Nothing,
     failures: ['not_found', 'failed_precondition', 'unimplemented'],
     example: { key: 'mine' },
@@ -136,6 +163,7 @@ export const snapshot = {
       entity: 'key',
     },
   ),
+  replaced: event('What a committed snapshot holds was made anew.', z.object({ name: Name, driver: Driver }), { entity: 'name' }),
   committed: event('A snapshot became immutable.', z.object({ key: Key, name: Name, driver: Driver, parent: Name.optional() }), {
     entity: 'name',
   }),

@@ -37,6 +37,22 @@ export const unpack = {
       },
     },
   ),
+  check: feed(
+    'Compare a directory with the layer that was applied to it, entry by entry: kind, mode, owner, time, attributes, content. The last item says what differs, at most a hundred paths.',
+    {
+      request: z.object({
+        descriptor: Descriptor,
+        target: Target,
+        implied: z.array(z.string()).optional().meta({ description: 'directories the layer does not describe: there, but of any mode' }),
+      }),
+      item: z.union([z.object({ entries: z.int().min(0), damaged: z.array(z.object({ path: z.string(), why: z.string() })) }), Progress]),
+      failures: ['not_found', 'data_loss', 'unimplemented'],
+      example: {
+        descriptor: { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest, size: 2 },
+        target: { kind: 'directory', path: '/tmp/layer', whiteouts: 'remove' },
+      },
+    },
+  ),
   progressed: event('More of a layer is applied.', z.object({ digest: Digest, ...Progress.shape }), { entity: 'digest', durable: false }),
   applied: event('A layer is applied.', z.object({ digest: Digest, diffId: Digest, size: Size, entries: z.int().min(0) }), {
     entity: 'digest',

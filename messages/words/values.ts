@@ -16,6 +16,17 @@ export const Labels = z
   .meta({ id: 'Labels' })
 export type Labels = z.output<typeof Labels>
 
+/**
+ * What a list is narrowed to: an entry passes when it passes any of these. Each is conditions joined by commas, all to be met: `field==value`, `!=`,
+ * `~=` and `!~` for a regular expression, `<`, `<=`, `>`, `>=` for numbers and times, or a field alone when it must be there; a value with a comma or quotes in it is
+ * quoted as in JSON; `labels."a.b"` names a label with dots.
+ */
+export const Filters = z
+  .array(z.string().min(1).max(1024))
+  .max(32)
+  .meta({ id: 'Filters', description: 'any of these; in one, all of its comma-joined conditions' })
+export type Filters = z.output<typeof Filters>
+
 /** A name of ours that becomes a path component: letters and digits joined by `.`, `_` or `-`, at most 76. */
 export const Id = z
   .string()
@@ -30,3 +41,13 @@ export const Bytes = z
 
 /** A request or reply with nothing in it. */
 export const Nothing = z.object({})
+
+/** A lease: holds what is made under it until it ends. */
+export const Lease = Id.meta({ id: 'Lease', description: 'of a lease, made before by lease.create' })
+export type Lease = z.output<typeof Lease>
+
+/** For the collector: what came to be held since it was found unneeded is refused with failed_precondition. */
+export const Unheld = z
+  .literal(true)
+  .optional()
+  .meta({ description: 'only if the collector found it unneeded and nothing has come to hold it since' })
