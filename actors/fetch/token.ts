@@ -3,7 +3,7 @@ import { shared } from '../../runtime/shared.ts'
 import { redacted } from './addresses.ts'
 import { refusal } from './answers.ts'
 import type { Challenge } from './challenge.ts'
-import type { Transport } from './transport.ts'
+import { networkFailure, type Transport } from './transport.ts'
 import { readWhole } from './whole.ts'
 
 /** Right to read one repository of one registry, good for a while. */
@@ -55,7 +55,7 @@ export function openTokens({ transport, now }: { transport: Transport; now: () =
       const another = held(purpose)
       if (another !== undefined && another !== refused) return another
       const url = tokenUrl(purpose, challenges, attempted)
-      const token = await asking.run(
+      const answering = asking.run(
         keyOf(purpose),
         async (signal) => {
           const token = await ask(transport, url, { attempted, signal, now: now() })
@@ -64,7 +64,11 @@ export function openTokens({ transport, now }: { transport: Transport; now: () =
         },
         { signal },
       )
-      return token.value
+      try {
+        return (await answering).value
+      } catch (error) {
+        throw networkFailure(error, `${attempted}: ask ${redacted(url)} for a token`, signal)
+      }
     },
   }
 }

@@ -2,6 +2,9 @@ import { expect, test } from 'vitest'
 import { parseChallenges } from '../../../actors/fetch/challenge.ts'
 import { readDocument } from '../../../actors/fetch/document.ts'
 import { resolve } from '../../../actors/fetch/resolve.ts'
+import { openTokens } from '../../../actors/fetch/token.ts'
+import type { Transport } from '../../../actors/fetch/transport.ts'
+import { Failure } from '../../../messages/grammar/index.ts'
 import { makeImage } from '../../../ops/lab/images.ts'
 import {
   bytes,
@@ -111,6 +114,119 @@ test.each([[{}], [{ token: 7 }], ['no object'], [{ token: 'a\r\nb: c' }]])('a to
     code: 'unauthenticated',
     message: expect.stringContaining('for a token: the answer has none'),
   })
+})
+
+test.each([
+  [401, 'unauthenticated'],
+  [403, 'permission_denied'],
+  [429, 'resource_exhausted'],
+  [503, 'unavailable'],
+  [307, 'unimplemented'],
+] as const)('a token server that answers %i is %s, and what it is asked with is not told', async (code, expected) => {
+  await using guarded = await startGuarded()
+  await using way = openWay()
+  const realm = `${guarded.registry.url.replace('//', '//somebody:hunter2@')}/token?key=hunter2`
+  guarded.registry.on('/v2/a/manifests/v1', challenge(`Bearer realm="${realm}"`))
+  guarded.registry.on('/token', status(code, undefined, { location: 'http://127.0.0.1:1/' }))
+  const failure = await failureOf(resolve(way.registries, { reference: guarded.text }, never))
+  expect(failure.code).toBe(expected)
+  expect(failure.message).toBe(`resolve ${guarded.text}: GET ${guarded.registry.url}/token?… answered ${code}`)
+})
+
+test('a token server nobody answers at is unavailable', async () => {
+  await using guarded = await startGuarded()
+  await using way = openWay()
+  guarded.registry.on('/v2/a/manifests/v1', challenge('Bearer realm="http://127.0.0.1:1/token"'))
+  expect(await failureOf(resolve(way.registries, { reference: guarded.text }, never))).toEqual({
+    code: 'unavailable',
+    message: expect.stringContaining('GET http://127.0.0.1:1/token?…: connect ECONNREFUSED 127.0.0.1:1'),
+  })
+})
+
+test('of a token answer that does not end no more is read than a token may take', async () => {
+  await using guarded = await startGuarded()
+  await using way = openWay()
+  guarded.registry.on('/token', bytes(Buffer.alloc(8 << 20, ' '), { chunked: true }))
+  expect(await failureOf(resolve(way.registries, { reference: guarded.text }, never))).toMatchObject({
+    code: 'out_of_range',
+    message: expect.stringMatching(/ask \S+\/token\?… for a token: longer than the 262144 bytes allowed$/),
+  })
+})
+
+test('gives up when told to while it waits for a token; the others who wait get theirs', async () => {
+  await using guarded = await startGuarded()
+  await using way = openWay()
+  const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  guarded.registry.on('/token', (request, response) => {
+    asked.resolve()
+    void answered.promise.then(() => status(200, { token: 't1' })(request, response))
+  })
+  const caller = new AbortController()
+  const given = failureOf(resolve(way.registries, { reference: guarded.text }, { signal: caller.signal }))
+  await asked.promise
+  const other = resolve(way.registries, { reference: guarded.text }, never)
+  caller.abort()
+  expect(await given).toMatchObject({
+    code: 'cancelled',
+    message: expect.stringMatching(/^resolve .*: ask \S+\/token\?… for a token: the caller gave up$/),
+  })
+  answered.resolve()
+  expect((await other).descriptor).toEqual(image.manifest.descriptor)
+})
+
+test('when everybody gave up, the request for a token is closed', async () => {
+  await using guarded = await startGuarded()
+  await using way = openWay()
+  const [asked, closed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  guarded.registry.on('/token', (_request, response) => {
+    response.on('close', closed.resolve)
+    asked.resolve()
+  })
+  const caller = new AbortController()
+  const given = failureOf(resolve(way.registries, { reference: guarded.text }, { signal: caller.signal }))
+  await asked.promise
+  caller.abort()
+  expect(await given).toMatchObject({
+    code: 'cancelled',
+    message: expect.stringMatching(/^resolve .*: ask \S+\/token\?… for a token: the caller gave up$/),
+  })
+  await closed.promise
+})
+
+test.each([
+  ['https://registry.example', 'http://auth.example/token', true],
+  ['https://registry.example', 'http://127.0.0.1:5001/token', true],
+  ['https://registry.example', 'https://auth.example/token', false],
+  ['http://127.0.0.1:5000', 'http://127.0.0.1:5001/token', false],
+  ['http://127.0.0.1:5000', 'https://auth.example/token', false],
+])('for %s a token from %s is refused: %s', async (origin, realm, refused) => {
+  const asked: string[] = []
+  const transport: Transport = {
+    send: async ({ url }) => {
+      asked.push(url.href)
+      throw new Failure('unavailable', 'it was asked')
+    },
+    [Symbol.asyncDispose]: async () => {},
+  }
+  const challenges = parseChallenges(`Bearer realm="${realm}"`)
+  const options = { refused: undefined, attempted: 'resolve x', ...never }
+  const { code } = await failureOf(
+    openTokens({ transport, now: Date.now }).obtain({ origin, scope: 'repository:x:pull' }, challenges, options),
+  )
+  expect(code).toBe(refused ? 'unauthenticated' : 'unavailable')
+  expect(asked).toEqual(refused ? [] : [`${realm}?scope=repository%3Ax%3Apull`])
+})
+
+test('tokens are of one repository: another asks for its own', async () => {
+  await using guarded = await startGuarded()
+  await using way = openWay()
+  const bearer = challenge(`Bearer realm="${guarded.registry.url}/token",service="s",scope="repository:b:pull"`)
+  guarded.registry.on('/v2/b/manifests/v1', bearer)
+  await resolve(way.registries, { reference: guarded.text }, never)
+  await failureOf(resolve(way.registries, { reference: `${guarded.registry.host}/b:v1` }, never))
+  const tokens = guarded.registry.seen.filter(({ path }) => path.startsWith('/token'))
+  expect(tokens.map(({ path }) => new URLSearchParams(path.split('?')[1]).get('scope'))).toEqual(['repository:a:pull', 'repository:b:pull'])
+  expect(guarded.registry.seen.find(({ path }) => path.startsWith('/v2/b/'))?.headers.authorization).toBeUndefined()
 })
 
 test('a token is never sent to another host', async () => {
