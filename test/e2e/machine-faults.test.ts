@@ -87,6 +87,8 @@ test('a runtime that is set and is not there is named', async () => {
   const reference = serveImage(registry, 'whole', busybox)
   await node.run('dist', ['pull', reference])
   expect(complaint(await node.run('ctr', ['run', '--rm', '--id', 'one', reference, 'true']), 'unimplemented')).toContain('/nowhere/crun')
+  expect((await node.run('ctr', ['containers', 'ls'])).stdout).toBe('')
+  expect(await remains(node)).toEqual([])
 })
 
 test('a machine without nats-server says so, and what to install', async () => {
@@ -125,6 +127,7 @@ test('NATS that cannot be reached is named, by commands and by a node', async ()
   expect(complaint(await run('gantry', ['up', '--nats', nats, '--root', root.path, '--node', 'n1']), 'unavailable')).toContain(
     '127.0.0.1:1',
   )
+  expect(await remainsOf(root.path)).toEqual([])
 })
 
 test('a second node on a root leaves the first alone', async () => {
@@ -132,6 +135,7 @@ test('a second node on a root leaves the first alone', async () => {
   expect(complaint(await run('gantry', ['up', '--root', node.root, '--node', 'n2']), 'failed_precondition')).toMatch(/node n1, pid \d+/)
   expect(complaint(await run('dist', ['images', '--embedded', '--root', node.root]), 'failed_precondition')).toContain(node.root)
   expect((await node.run('dist', ['images'])).exitCode).toBe(0)
+  expect(await remains(node)).toEqual([])
 })
 
 /** Run on a machine that lacks some programs: in a mount namespace where something that cannot be run lies over them. */
