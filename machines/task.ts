@@ -49,16 +49,19 @@ export type TaskEvent =
  *     creating ──created──► created ──start──► starting ──started──► running ──pause──► pausing ──paused──► paused
  *        │ failed              │  ▲──failed───────┘  │                 │ ▲◄──failed────────┘                  │
  *        ▼                     │                  exited             exited ◄──resumed── resuming ◄──resume───┘
- *     clearing                 │                     └───────┬─────────┘
- *        │ removed             │ exited                      ▼
- *        ▼                     └────────────────────────► stopped ──remove──► removing ──removed──► deleted
- *      undone
+ *      undone                  │                     └───────┬─────────┘
+ *                              │ exited                      ▼
+ *                              └────────────────────────► stopped ──remove──► removing ──removed──► deleted
  *
- * `remove` is also taken in created. Whatever it does, its process may end at any moment: `exited` leads to stopped from everywhere it can have one.
- * A task that was never made is undone: nobody is told of its end, as nobody was told of its beginning.
+ * `remove` is also taken in created. Whatever it does, its process may end at any moment: `exited` leads to stopped from everywhere it can have one,
+ * and nothing else does, so that one that has stopped has an exit code. What could not be removed is again what it was.
+ * A task that was never made is undone: nobody is told of its end, as nobody was told of its beginning. It is no task, even while what was made of it is still there.
  */
 export const taskMachine = setup({
   types: { context: {} as TaskContext, input: {} as TaskInput, events: {} as TaskEvent },
+  guards: {
+    hasEnded: ({ context }) => context.exitedAt !== undefined,
+  },
   actions: {
     /** mount, write the runtime's spec, have it made */
     prepare: () => {},
@@ -67,6 +70,8 @@ export const taskMachine = setup({
     thaw: () => {},
     /** end what is left of it, unmount, take its files away */
     discard: () => {},
+    /** the same, of one that was never made */
+    undo: () => {},
     tellCreated: () => {},
     tellStarted: () => {},
     tellPaused: () => {},
@@ -84,9 +89,8 @@ export const taskMachine = setup({
   states: {
     creating: {
       entry: 'prepare',
-      on: { created: { target: 'created', actions: ['keepBeings', 'tellCreated'] }, failed: 'clearing' },
+      on: { created: { target: 'created', actions: ['keepBeings', 'tellCreated'] }, failed: 'undone' },
     },
-    clearing: { entry: 'discard', on: { removed: 'undone', failed: 'stopped' } },
     created: { on: { start: 'starting', remove: 'removing', exited: { target: 'stopped', actions: ['keepEnd', 'tellExited'] } } },
     starting: {
       entry: 'release',
@@ -115,8 +119,14 @@ export const taskMachine = setup({
       },
     },
     stopped: { on: { remove: 'removing' } },
-    removing: { entry: 'discard', on: { removed: { target: 'deleted', actions: 'tellRemoved' }, failed: 'stopped' } },
+    removing: {
+      entry: 'discard',
+      on: {
+        removed: { target: 'deleted', actions: 'tellRemoved' },
+        failed: [{ target: 'stopped', guard: 'hasEnded' }, { target: 'created' }],
+      },
+    },
     deleted: { type: 'final' },
-    undone: { type: 'final' },
+    undone: { type: 'final', entry: 'undo' },
   },
 })

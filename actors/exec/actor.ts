@@ -15,7 +15,7 @@ import { Inputs } from './inputs.ts'
 import { command, ociAt } from './oci.ts'
 import { findPrograms } from './programs.ts'
 import { signalNumber } from './signals.ts'
-import { openTasks, type StoredTask, taskOf } from './tasks.ts'
+import { isUndone, openTasks, type StoredTask, taskOf } from './tasks.ts'
 import { resizeTerminal } from './terminal.ts'
 
 /** Run containers. Those of an earlier run go on, and are taken up again. Disposing leaves them running. */
@@ -36,7 +36,8 @@ export async function startExec(home: Home): Promise<AsyncDisposable> {
   await tasks.adopt()
 
   async function create({ id, stdin }: { id: string; stdin: boolean }, { signal, trace }: Context) {
-    if (plans.has(id) || tasks.records.get(id)) throw new Failure('already_exists', `create task ${id}: there is one`)
+    const before = tasks.records.get(id)
+    if (plans.has(id) || (before && !isUndone(before))) throw new Failure('already_exists', `create task ${id}: there is one`)
     const found = await containers.get({ id }, { signal, trace })
     const { runtime, conmon } = await findPrograms({ setting: home.settings['exec.runtime'], cgroups })
     const { mounts } = await snapshots.mounts({ key: found.key, driver: found.driver }, { signal, trace })
@@ -45,6 +46,10 @@ export async function startExec(home: Home): Promise<AsyncDisposable> {
     try {
       const input = { id, terminal: found.process.terminal, stdin, runtime, at: new Date().toISOString() }
       return taskOf(await tasks.records.create(id, input, { signal, trace }))
+    } catch (error) {
+      const made = tasks.records.get(id)
+      if (made === undefined || isUndone(made)) tasks.endings.fail(id, new Failure('not_found', `wait for task ${id}: it was never made`))
+      throw error
     } finally {
       plans.delete(id)
     }
@@ -98,7 +103,12 @@ export async function startExec(home: Home): Promise<AsyncDisposable> {
           yield now
           if (now.state !== 'stopped') yield await stopped
         },
-        list: () => ({ tasks: tasks.records.list().map(taskOf) }),
+        list: () => ({
+          tasks: tasks.records
+            .list()
+            .filter((task) => !isUndone(task))
+            .map(taskOf),
+        }),
         state: ({ id }) => taskOf(tasks.demand(id, `look at task ${id}`)),
         async resize({ id, columns, rows }) {
           const { context } = demandAlive(id, `resize task ${id}`)
@@ -117,9 +127,11 @@ export async function startExec(home: Home): Promise<AsyncDisposable> {
           yield* followLog(bundleOf(places, id).log, { over: end(id, signal), signal })
         },
         async remove({ id }, { signal, trace }) {
-          const before = taskOf(tasks.demand(id, `remove task ${id}`))
+          const attempted = `remove task ${id}`
+          await tasks.clear(id, attempted, { signal, trace })
+          const before = taskOf(tasks.demand(id, attempted))
           if (before.state === 'running' || before.state === 'paused')
-            throw new Failure('failed_precondition', `remove task ${id}: it is ${before.state}`)
+            throw new Failure('failed_precondition', `${attempted}: it is ${before.state}`)
           await tasks.records.send(id, { type: 'remove' }, { signal, trace })
           inputs.close(id)
           const after: typeof before = { ...before, state: 'stopped' }

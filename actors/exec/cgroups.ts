@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
+import { endAwaited } from './dying.ts'
 
 /** How this machine keeps cgroups. */
 export interface Cgroups {
@@ -35,13 +36,36 @@ export const cgroupName = (root: string, id: string): string =>
 
 const top = '/sys/fs/cgroup'
 
-/** Take away what a runtime that failed half way has left of a cgroup, in every hierarchy; none there is as good. Fails while a process is in it. */
-export async function removeCgroup(name: string): Promise<void> {
+/**
+ * Take away what a runtime that failed half way has left of a cgroup, in every hierarchy, and end what is left in it; none there is as good. A runtime ended in
+ * the middle of its work leaves the first process of a container in there, in a session of its own, which ends only when it misses the runtime.
+ */
+export async function removeCgroup(name: string, options: { signal: AbortSignal }): Promise<void> {
   const hierarchies = (await readdir(top, { withFileTypes: true }).catch(() => [])).filter((entry) => entry.isDirectory())
   for (const directory of [top, ...hierarchies.map((entry) => join(top, entry.name))]) {
-    await rmdir(join(directory, name)).catch((error: unknown) => {
-      if (errnoOf(error) !== 'ENOENT') throw fromErrno(error, `remove cgroup ${join(directory, name)}`)
+    const path = join(directory, name)
+    await endAll(path, options)
+    await rmdir(path).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT') throw fromErrno(error, `remove cgroup ${path}`)
     })
+  }
+}
+
+/** Until nobody is in it: who is ended may have forked before. */
+async function endAll(cgroup: string, options: { signal: AbortSignal }): Promise<void> {
+  const ended = new Set<number>()
+  for (;;) {
+    const text = await readFile(join(cgroup, 'cgroup.procs'), 'utf8').catch(() => '')
+    // One of a pid namespace that cannot be seen from here is 0.
+    const pids = text
+      .split('\n')
+      .map(Number)
+      .filter((pid) => pid > 0 && !ended.has(pid))
+    if (pids.length === 0) return
+    for (const pid of pids) {
+      await endAwaited(pid, options)
+      ended.add(pid)
+    }
   }
 }
 

@@ -1,9 +1,8 @@
-import type { taskMachine } from '../../machines/task.ts'
+import type { TaskContext, taskMachine } from '../../machines/task.ts'
 import type { Container } from '../../messages/container.ts'
-import { Failure, isFailure } from '../../messages/grammar/index.ts'
+import { Failure } from '../../messages/grammar/index.ts'
 import type { Mount } from '../../messages/snapshot.ts'
 import type { Announcement, Effect } from '../../runtime/records/records.ts'
-import { retry } from '../../runtime/retry.ts'
 import type { Places } from './bundle.ts'
 import { make, unmake } from './making.ts'
 import { command, type Oci, ociState } from './oci.ts'
@@ -66,28 +65,20 @@ export function taskEffects(components: EffectComponents) {
     return { type: 'resumed' }
   }
 
-  const discard: TaskEffect = async ({ context }) => {
-    await atLength(() => unmake({ places, oci: oci(context.runtime), cgroup: cgroup(context.id) }, context))
+  const takeAway = (context: TaskContext, options: { signal: AbortSignal }) =>
+    unmake({ places, oci: oci(context.runtime), cgroup: cgroup(context.id) }, context, options)
+
+  const discard: TaskEffect = async ({ context }, _params, options) => {
+    await takeAway(context, options)
     return { type: 'removed' }
   }
 
-  return { prepare, release, freeze, thaw, discard }
-}
+  const undo: TaskEffect = async ({ context }, _params, options) => {
+    await takeAway(context, options)
+    return undefined
+  }
 
-/** What was killed in the middle of its work may hold for a moment longer what is to be taken away: what can be repeated is, before it is said to have failed. */
-async function atLength(work: () => Promise<void>): Promise<void> {
-  const again = async () => {
-    try {
-      await work()
-    } catch (error) {
-      throw new Failure('unavailable', 'not yet', { cause: error })
-    }
-  }
-  try {
-    await retry(again, { tries: 4, firstMs: 200 })
-  } catch (error) {
-    throw isFailure(error, 'unavailable') && error.cause !== undefined ? error.cause : error
-  }
+  return { prepare, release, freeze, thaw, discard, undo }
 }
 
 type TaskAnnouncement = Announcement<typeof taskMachine>

@@ -6,20 +6,18 @@ import { LogReader, type Piece } from './log.ts'
 const readBytes = 128 * 1024
 
 /**
- * Everything in a log from its first byte, then what comes, until `over` has resolved and all is told. The kernel says when there is more; nothing is polled.
- * `over` must resolve only after the last byte was written.
+ * Everything in a log from its first byte, then what comes, until `over` is settled and all is told. The kernel says when there is more; nothing is polled.
+ * `over` must settle only after the last byte was written.
  */
 export async function* followLog(path: string, options: { over: Promise<unknown>; signal: AbortSignal }): AsyncIterable<Piece> {
   const { signal } = options
   const stirs = new Stirs()
   let ended = false
-  options.over.then(
-    () => {
-      ended = true
-      stirs.stir()
-    },
-    () => {},
-  )
+  const end = () => {
+    ended = true
+    stirs.stir()
+  }
+  options.over.then(end, end)
   await using file = await open(path, 'r').catch((error: unknown) => {
     throw fromErrno(error, `read the output ${path}`)
   })

@@ -1,7 +1,8 @@
-import { Socket, type SocketConstructorOpts } from 'node:net'
+import type { Socket } from 'node:net'
 import { Failure } from '../../messages/grammar/index.ts'
 import { fromErrno } from '../../runtime/errno.ts'
 import { AT_FDCWD, close, connectSeqpacket, O, openat } from '../../runtime/syscalls/index.ts'
+import { socketOn } from './descriptor.ts'
 
 /** Bytes on their way to a container's standard input. */
 export interface Input extends Disposable {
@@ -28,7 +29,7 @@ const packet = 16 * 1024
  */
 export function openInput({ id, directory }: { id: string; directory: string }): Input {
   const attempted = `write to task ${id}`
-  const socket = connect(directory, attempted)
+  const socket = socketOn(connectInside(directory, attempted), { attempted, writable: true })
   const queue: Uint8Array[] = []
   let waiting = 0
   let ending = false
@@ -100,18 +101,6 @@ async function untilAborted(room: Promise<void>, { patience, signal, attempted }
   }
 }
 
-/**
- * node:net makes and takes only stream sockets, and conmon's is one of packets; but once there, the event loop reads and writes it like any other.
- * So it is connected by system call and handed to node's own pipe, which asks no questions.
- */
-function connect(directory: string, attempted: string): Socket {
-  const { Pipe, constants } = (process as unknown as Bindings).binding('pipe_wrap')
-  const handle = new Pipe(constants.SOCKET)
-  const opened = handle.open(connectInside(directory, attempted))
-  if (opened !== 0) throw new Failure('internal', `${attempted}: node refuses the socket (${opened})`)
-  return new Socket({ handle, readable: true, writable: true, allowHalfOpen: true } as unknown as SocketConstructorOpts)
-}
-
 /** A socket's path is at most 107 bytes; one through a descriptor always is. */
 function connectInside(directory: string, attempted: string): number {
   try {
@@ -124,8 +113,4 @@ function connectInside(directory: string, attempted: string): number {
   } catch (error) {
     throw fromErrno(error, attempted)
   }
-}
-
-interface Bindings {
-  binding(name: 'pipe_wrap'): { Pipe: new (type: number) => { open(fd: number): number }; constants: { SOCKET: number } }
 }

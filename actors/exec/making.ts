@@ -5,10 +5,10 @@ import type { Mount } from '../../messages/snapshot.ts'
 import { isAlive } from '../../runtime/alive.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 import { mountAll, unmount } from '../../runtime/mounts.ts'
-import { endGroup } from '../../runtime/processes.ts'
 import { readAccounts } from './accounts.ts'
 import { type Bundle, bundleOf, type Places } from './bundle.ts'
 import { removeCgroup } from './cgroups.ts'
+import { endGroupAwaited } from './dying.ts'
 import { endMonitors, type Monitored, startMonitor } from './monitor.ts'
 import { command, type Oci } from './oci.ts'
 import { hostname, runtimeSpec } from './spec.ts'
@@ -63,15 +63,16 @@ export async function make(
 export async function unmake(
   components: { readonly places: Places; readonly oci: Oci; readonly cgroup: string | undefined },
   task: TaskContext,
+  options: { signal: AbortSignal },
 ): Promise<void> {
   const { places, oci, cgroup } = components
   const bundle = bundleOf(places, task.id)
   // A conmon that is still creating goes first, or it would make anew what is taken away.
-  if (task.monitor === undefined) await endMonitors(bundle)
+  if (task.monitor === undefined) await endMonitors(bundle, options)
   await command(oci, 'delete', { id: task.id, options: ['--force'] }).catch(ifThere)
-  if (task.monitor !== undefined && (await isAlive(task.monitor))) endGroup(task.monitor.pid)
+  if (task.monitor !== undefined && (await isAlive(task.monitor))) await endGroupAwaited(task.monitor.pid, options)
   try {
-    if (cgroup !== undefined) await removeCgroup(cgroup)
+    if (cgroup !== undefined) await removeCgroup(cgroup, options)
     await unmount(bundle.rootfs)
     await rmdir(bundle.rootfs).catch(ifPresent)
     await rm(bundle.directory, { recursive: true, force: true })

@@ -4,6 +4,7 @@ import type { Failure } from '../../messages/grammar/index.ts'
 import { livingAt } from '../../runtime/alive.ts'
 import { endGroup, launch } from '../../runtime/processes.ts'
 import type { Bundle, Places } from './bundle.ts'
+import { endGroupAwaited } from './dying.ts'
 import { lastLine, type Oci, refusal } from './oci.ts'
 
 export interface MonitorInit {
@@ -52,12 +53,12 @@ export async function startMonitor(
   }
 }
 
-/** End every conmon that works on a bundle, with the runtime it may be waiting for: for when it is not known whether there is one. */
-export async function endMonitors(bundle: Bundle): Promise<void> {
+/** End every conmon that works on a bundle, with the runtime it may be waiting for: for when it is not known whether there is one. Resolves when they have ended. */
+export async function endMonitors(bundle: Bundle, options: { signal: AbortSignal }): Promise<void> {
   for (const pid of (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name))) {
     const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')
     const at = args.indexOf('--bundle')
-    if (at > 0 && args[at + 1] === bundle.directory && args.includes('--exit-dir')) endGroup(Number(pid))
+    if (at > 0 && args[at + 1] === bundle.directory && args.includes('--exit-dir')) await endGroupAwaited(Number(pid), options)
   }
 }
 

@@ -24,9 +24,7 @@ const events: readonly TaskEvent[] = [
 /** Every transition there is: from, by, to, and what is to be done. */
 const transitions: readonly [string, TaskEvent['type'], string, string[]][] = [
   ['creating', 'created', 'created', ['tellCreated']],
-  ['creating', 'failed', 'clearing', ['discard']],
-  ['clearing', 'removed', 'undone', []],
-  ['clearing', 'failed', 'stopped', []],
+  ['creating', 'failed', 'undone', ['undo']],
   ['created', 'start', 'starting', ['release']],
   ['created', 'remove', 'removing', ['discard']],
   ['created', 'exited', 'stopped', ['tellExited']],
@@ -45,7 +43,7 @@ const transitions: readonly [string, TaskEvent['type'], string, string[]][] = [
   ['resuming', 'exited', 'stopped', ['tellExited']],
   ['stopped', 'remove', 'removing', ['discard']],
   ['removing', 'removed', 'deleted', ['tellRemoved']],
-  ['removing', 'failed', 'stopped', []],
+  ['removing', 'failed', 'created', []],
 ]
 
 const states = Object.keys(taskMachine.states)
@@ -89,4 +87,21 @@ test('who it is, when it started and how it ended is kept', () => {
   expect(created?.context).toMatchObject({ init: being, monitor: being })
   expect(step('starting', 'started')?.context).toMatchObject({ startedAt: at })
   expect(step('running', 'exited')?.context).toMatchObject({ exitCode: 0, exitedAt: at })
+})
+
+test('what could not be removed is what it was: stopped only if it has ended', () => {
+  const ended = step('created', 'exited')?.context ?? contextNow
+  const failed = { type: 'failed' } as const
+  expect(advance(taskMachine, { value: 'removing', context: ended }, failed)?.value).toBe('stopped')
+  expect(advance(taskMachine, { value: 'removing', context: contextNow }, failed)?.value).toBe('created')
+})
+
+test('nothing has stopped without an exit code', () => {
+  const paths = getShortestPaths(taskMachine, {
+    input,
+    events: [...events],
+    serializeState: ({ value, context }) => `${value} ${context.exitCode}`,
+  })
+  const stopped = paths.filter(({ state }) => state.value === 'stopped')
+  expect(stopped.map(({ state }) => state.context.exitCode)).toEqual([0])
 })

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { cgroupName } from '../../../actors/exec/cgroups.ts'
+import { isFailure } from '../../../messages/grammar/index.ts'
 import { mountedUnder } from '../../../runtime/mounts.ts'
 import { openRoom, processesOf, type Room, reference, runtimesHere } from '../../support/room.ts'
 
@@ -178,6 +179,12 @@ async function untilTask(room: Room, id: string): Promise<void> {
   while (!(await hasTask(room, id))) await turn()
 }
 
+/** Wait until nothing is known of it any more, which is said of one never made once it is cleared away. */
 async function untilNoTask(room: Room, id: string): Promise<void> {
-  while (await hasTask(room, id)) await turn()
+  const isKnown = async () =>
+    await room.exec.state({ id }).then(
+      () => true,
+      (error: unknown) => !isFailure(error, 'not_found'),
+    )
+  while (await isKnown()) await turn()
 }

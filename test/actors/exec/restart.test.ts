@@ -1,6 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { placesOf } from '../../../actors/exec/bundle.ts'
+import { ociAt } from '../../../actors/exec/oci.ts'
+import { openTasks } from '../../../actors/exec/tasks.ts'
+import { livingAt } from '../../../runtime/alive.ts'
 import { mountedUnder } from '../../../runtime/mounts.ts'
 import { openRoom, processesOf, type Room, reference, runtimesHere } from '../../support/room.ts'
 
@@ -57,6 +61,29 @@ describe.each(await runtimesHere())('under $name', ({ path: runtime }) => {
     expect(await processesOf(room.home.root)).toEqual([])
   })
 
+  test('a container whose monitor dies after the node came back is ended too', async () => {
+    await using room = await openRoom({ runtime })
+    const id = await room.start(['sleep', '1000'])
+    await room.restart()
+    await killMonitor(room, id)
+    expect(await room.exitCode(id)).toBe(255)
+    await room.exec.remove({ id })
+    expect(await processesOf(room.home.root)).toEqual([])
+  })
+
+  test('a container whose monitor dies while the node is away is left to the next run', async () => {
+    await using room = await openRoom({ runtime })
+    const id = await room.start('trap "exit 5" USR1; echo ready; while :; do sleep 0.01; done')
+    await outputHas(room, id, 'ready')
+    const places = placesOf(room.home.root)
+    const oci = (program: string) => ociAt(program, { state: places.runtime, cgroups: true })
+    const stopped = openTasks({ ...room.home, places, plans: new Map(), oci, cgroup: () => undefined })
+    await stopped[Symbol.asyncDispose]()
+    await stopped.settle(id, { unwatched: true })
+    await room.exec.kill({ id, signal: 'USR1' })
+    expect(await room.exitCode(id)).toBe(5)
+  })
+
   test('a task half made when the node was killed is gone when it comes back, and can be made again', async () => {
     await using room = await openRoom({ runtime })
     await room.container.create({ id: 'c', image: reference, args: ['true'] })
@@ -93,14 +120,15 @@ async function directoryHas(root: string, id: string): Promise<void> {
   while (!(await readdir(join(root, 'containers')).catch((): string[] => [])).includes(id)) await turn()
 }
 
-/** End the monitor, by the pid it runs as. */
+/** End the monitor, by the pid it runs as. It loses its command line a moment before it has ended: that is waited for. */
 async function killMonitor(room: Room, id: string): Promise<void> {
   const bundle = join(room.home.root, 'containers', id)
   for (const pid of (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name))) {
     const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')
-    if (args.includes('--exit-dir') && args.includes(bundle)) process.kill(Number(pid), 'SIGKILL')
+    if (!args.includes('--exit-dir') || !args.includes(bundle)) continue
+    process.kill(Number(pid), 'SIGKILL')
+    while (await livingAt(Number(pid))) await turn()
   }
-  while ((await processesOf(bundle)).length > 0) await turn()
 }
 
 async function killAll(room: Room, id: string): Promise<void> {
