@@ -88,6 +88,7 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
         await writers.advance(token, offset, context)
         return {}
       },
+      truncate: async ({ token, offset }, context) => ({ offset: await writers.truncate(token, offset, context) }),
       commit: ({ token, ...claim }, context) => writers.commit(token, claim, context),
       async close({ token }) {
         await writers.close(token)

@@ -43,6 +43,8 @@ export interface Transactions {
   open(asked: { reference: string; token?: string | undefined } & Expectation, options: Asked): Promise<Lent>
   advance(token: string, offset: number, options: Asked): Promise<void>
   write(token: string, piece: { offset: number; bytes: Uint8Array }, options: Asked): Promise<number>
+  /** Go on from an offset that was passed already; who follows is told that what was read counts for nothing. Answers the offset. */
+  truncate(token: string, offset: number, options: Asked): Promise<number>
   commit(token: string, claim: Claim, options: Asked): Promise<Info>
   close(token: string): Promise<void>
   abort(asked: { reference: string; token?: string | undefined; why?: string }, options: Asked): Promise<void>
@@ -196,6 +198,14 @@ export function transactions(components: TransactionComponents): Transactions {
       const reached = await lent.writer.write(offset, bytes, asked)
       grown(lent, asked)
       return reached
+    },
+    async truncate(token, offset, asked) {
+      const lent = lending.get(token)
+      if (offset === lent.writer.offset) return offset
+      await lent.writer.truncate(offset, asked)
+      lent.pace.wake()
+      changes.tell(lent.reference, { state: 'aborted', why: `it was truncated to ${offset}` })
+      return offset
     },
     async commit(token, claim, asked) {
       asked.signal.throwIfAborted()

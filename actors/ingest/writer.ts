@@ -15,6 +15,8 @@ export interface Writer extends AsyncDisposable {
   write(offset: number, bytes: Uint8Array, options: { signal: AbortSignal }): Promise<number>
   /** The file was written up to `offset`. Fails with out_of_range when it was not, or that is before what was said, or past the total. */
   advance(offset: number, options: { signal: AbortSignal }): Promise<void>
+  /** Throw away what follows `offset`, once what is being written is written, and hash from the start again. Fails with out_of_range when so much is not there. */
+  truncate(offset: number, options: { signal: AbortSignal }): Promise<void>
   /** How many bytes the file has, once what is being written is written. */
   size(): Promise<number>
   /** The digest of the whole file. At the end only: nothing may be written from then on. */
@@ -40,7 +42,7 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
   const file = await openFile(init).catch((error: unknown) => {
     throw fromErrno(error, `open the file of ingest ${reference}`)
   })
-  const tail = openTail(file, init.expected ? digestParts(init.expected).algorithm : 'sha256', components)
+  let tail = openTail(file, init.expected ? digestParts(init.expected).algorithm : 'sha256', components)
   let offset = await sizeOf(file)
   let writing: Promise<unknown> = Promise.resolve()
   tail.reach(offset)
@@ -69,16 +71,31 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
     return offset
   }
 
+  async function cut(to: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (to > offset) outOfRange(`truncate to ${to}`, `${offset} bytes are there`)
+    await tail[Symbol.asyncDispose]()
+    await file.truncate(to).catch((error: unknown) => {
+      throw fromErrno(error, `truncate to ${to} of ingest ${reference}`)
+    })
+    tail = openTail(file, tail.algorithm, components)
+    grow(to)
+  }
+
+  /** One after another, in the order asked. */
+  function inTurn<R>(work: () => Promise<R>): Promise<R> {
+    const turn = writing.then(work)
+    writing = turn.catch(() => {})
+    return turn
+  }
+
   return {
     path: init.path,
     get offset() {
       return offset
     },
-    write(at, bytes, { signal }) {
-      const turn = writing.then(() => append(at, bytes, signal))
-      writing = turn.catch(() => {})
-      return turn
-    },
+    write: (at, bytes, { signal }) => inTurn(() => append(at, bytes, signal)),
+    truncate: (to, { signal }) => inTurn(() => cut(to, signal)),
     async advance(to, { signal }) {
       signal.throwIfAborted()
       const attempted = `advance to ${to}`
