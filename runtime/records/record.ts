@@ -67,8 +67,8 @@ export interface RecordsInit<M extends AnyStateMachine> {
 /** How one change is made. */
 export interface Change<M extends AnyStateMachine = AnyStateMachine> {
   /**
-   * Runs inside the same transaction, after the state is written: to keep an index, or another table, in step. May throw a Failure: nothing happens then.
-   * It is not run for the changes that effects answer with.
+   * Runs inside the same transaction, after the state is written and before the `also` of the records: to demand something of the tables as they were, or keep
+   * another one in step. May throw a Failure: nothing happens then. It is not run for the changes that effects answer with.
    */
   readonly also?: ((tables: Tables, record: Stored<M>) => void) | undefined
   readonly signal?: AbortSignal | undefined

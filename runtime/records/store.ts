@@ -74,8 +74,8 @@ export function store<M extends AnyStateMachine>(
       else pending.push(trace === undefined ? action : { ...action, trace })
     }
     const entry = keep(id, { value: step.value, context: step.context, pending, ...(pending.length > 0 && { holder }) })
-    init.also?.(tables, record)
     made.also?.(tables, record)
+    init.also?.(tables, record)
     return entry
   }
   const kept = (id: string): Entry<M> => {
