@@ -22,7 +22,7 @@ export interface Said {
   readonly root?: boolean | undefined
 }
 
-/** All of it only inside a transaction. */
+/** What changes something only inside a transaction. */
 export interface Keeping {
   /**
    * A thing is there, or was made or asked for again: held by the lease named, or without one for a while from now on. What it refers to is saved.
@@ -31,6 +31,8 @@ export interface Keeping {
   keep(thing: Thing, how?: Said & { lease?: string | undefined }): void
   /** Say something else of a thing that is there, and leave what holds it as it is. One that is not there is passed over. */
   describe(thing: Thing, said: Said): void
+  /** Whether it is there, also outside a transaction. */
+  has(thing: Thing): boolean
   /** Whether it is there; then held, as by keep. */
   hold(thing: Thing, lease: string | undefined): boolean
   /** It is not there any more. */
@@ -43,6 +45,16 @@ export interface KeepingInit {
   readonly now: () => string
   /** ms that something made under no lease is kept for; a day if left out */
   readonly graceMs?: number | undefined
+}
+
+/** As the settings of a node have it: `gc.grace`, in ms. */
+export const keepingOf = ({ tables, settings }: { tables: Tables; settings: Readonly<Record<string, string>> }): Keeping =>
+  openKeeping(tables, { now: () => new Date().toISOString(), graceMs: readGrace(settings['gc.grace']) })
+
+function readGrace(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^[0-9]{1,12}$/.test(text)) return Number(text)
+  throw new Failure('invalid_argument', `read setting gc.grace: ${JSON.stringify(text)} is not a number of milliseconds`)
 }
 
 export function openKeeping(tables: Tables, { now, graceMs = 86_400_000 }: KeepingInit): Keeping {
@@ -78,6 +90,7 @@ export function openKeeping(tables: Tables, { now, graceMs = 86_400_000 }: Keepi
       const row = things.get(name)
       if (row) write(name, merge(row, said))
     },
+    has: (thing) => things.get(nameOf(thing)) !== undefined,
     hold(thing, lease) {
       const name = nameOf(thing)
       const row = things.get(name)
