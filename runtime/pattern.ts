@@ -1,0 +1,45 @@
+/** Regular expressions of anybody who can ask. The one door to their engine, which takes time in proportion to pattern and text whatever the pattern (RE2). */
+import { RE2JS } from 're2js'
+import { Failure } from '../messages/grammar/index.ts'
+
+/** Whether it is found anywhere in a text. */
+export type Pattern = (text: string) => boolean
+
+/** All patterns of one request together: characters; steps of their programs; steps times characters of all the texts looked at, about a second's worth. */
+const most = { characters: 256, steps: 512, work: 2 ** 23 }
+
+/**
+ * Patterns that together cost no more than a thread can spare, in the syntax of RE2. Reading one, and looking, fail with invalid_argument, of one that is malformed or when it
+ * would be more.
+ */
+export function patterns(): (source: string) => Pattern {
+  let characters = 0
+  let steps = 0
+  let work = 0
+  return (source) => {
+    const attempted = `read pattern ${JSON.stringify(source)}`
+    characters += source.length
+    if (characters > most.characters) throw excessive(attempted, `patterns of more than ${most.characters} characters in one request`)
+    const program = compile(source, attempted)
+    const size = program.programSize()
+    steps += size
+    if (steps > most.steps) throw excessive(attempted, `repetitions that come to more than ${most.steps} steps in one request`)
+    return (text) => {
+      work += size * text.length
+      if (work > most.work)
+        throw excessive(`look for pattern ${JSON.stringify(source)}`, 'too long for so much text; narrow what is searched')
+      return program.test(text)
+    }
+  }
+}
+
+function compile(source: string, attempted: string): RE2JS {
+  try {
+    return RE2JS.compile(source)
+  } catch (error) {
+    const why = error instanceof Error ? error.message.replace(/^error parsing regexp: /, '') : String(error)
+    throw new Failure('invalid_argument', `${attempted}: ${why}`, { cause: error })
+  }
+}
+
+const excessive = (attempted: string, why: string): Failure => new Failure('invalid_argument', `${attempted}: ${why}`)
