@@ -44,7 +44,7 @@ describe.each(await runtimesHere())('under $name', ({ path: runtime }) => {
 
 /** Run a node until `path` is there, then kill it. */
 async function runUntil(path: string, { root, runtime }: { root: string; runtime: string }): Promise<void> {
-  const script = join(import.meta.dirname, '../../support/room-process.ts')
+  const script = join(import.meta.dirname, 'kill.process.ts')
   const child = spawn(process.execPath, [script, root, runtime], { stdio: ['ignore', 'ignore', 'inherit'] })
   const exited = once(child, 'exit')
   while (child.exitCode === null && !(await exists(path))) await new Promise((resolve) => setImmediate(resolve))
