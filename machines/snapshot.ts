@@ -12,6 +12,8 @@ export interface SnapshotInput extends Ground {
   readonly key: string
   readonly kind: 'active' | 'view'
   readonly labels: Labels
+  /** holds it, and what it becomes */
+  readonly lease?: string | undefined
   readonly at: string
 }
 
@@ -21,6 +23,8 @@ export interface Commitment extends Ground {
   readonly labels: Labels
   /** directories to be completed from the ancestors */
   readonly implied: readonly string[]
+  /** holds it, in place of the lease it was prepared under */
+  readonly lease?: string | undefined
 }
 
 export interface SnapshotContext extends Omit<SnapshotInput, 'at' | 'kind'> {
@@ -83,13 +87,14 @@ export const snapshotMachine = setup({
     giveUpCommitment: assign({ commitment: undefined }),
     keepCommitment: assign(({ context, event }) => {
       if (event.type !== 'frozen' || !context.commitment) return {}
-      const { name, parent, ancestors, labels } = context.commitment
+      const { name, parent, ancestors, labels, lease = context.lease } = context.commitment
       return {
         key: name,
         kind: 'committed' as const,
         parent,
         ancestors,
         labels,
+        ...(lease !== undefined && { lease }),
         commitment: undefined,
         updatedAt: event.at,
         boot: event.boot,

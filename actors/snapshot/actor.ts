@@ -6,9 +6,11 @@ import { thisProcess } from '../../runtime/alive.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import { openDurability } from '../../runtime/durability.ts'
 import type { Home } from '../../runtime/home.ts'
+import { keepingOf } from '../../runtime/keeping/keeping.ts'
 import { type Records, records } from '../../runtime/records/records.ts'
 import { openClaims } from './claims.ts'
 import { chooseDrivers } from './drivers.ts'
+import { keepInStep } from './kept.ts'
 import { life } from './life.ts'
 import { native } from './native.ts'
 import { overlay } from './overlay.ts'
@@ -25,6 +27,7 @@ export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
   const { boot } = await thisProcess()
   const now = () => new Date().toISOString()
   const claims = openClaims(tables)
+  const keeping = keepingOf(home)
   const sweeper = scope.use(openSweeper({ log }))
 
   const lives = life({
@@ -47,18 +50,18 @@ export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
         table: 'snapshot',
         machine: snapshotMachine,
         ...lives,
-        also: (_, record) => claims.reconcile(record, { stateOf: (id) => stored.get(id)?.value }),
+        also: (_, record) => keepInStep(keeping, record, claims.reconcile(record, { stateOf: (id) => stored.get(id)?.value })),
       },
     ),
   )
-  const snapshots = openSnapshots({ tables, records: stored, claims, now })
+  const snapshots = openSnapshots({ tables, records: stored, claims, keeping, now })
   const durability = scope.use(
     openDurability(
       { log, sync: async () => void (await Promise.all(drivers.all.map((driver) => driver.sync()))), record: snapshots.settled },
       { what: 'snapshots' },
     ),
   )
-  durability.owe(await recover({ records: stored, claims, drivers: drivers.all, log, boot }))
+  durability.owe(await recover({ tables, records: stored, claims, keeping, drivers: drivers.all, log, boot }))
   for (const driver of drivers.all) sweeper.sweep(driver)
   // Tried now, so that the first pull does not wait for it.
   const trying = drivers.describe()
@@ -84,8 +87,8 @@ export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
     list: async ({ after, driver }) => snapshots.list(await drivers.find(driver), { after }),
     label: async ({ key, labels, driver }, context) => infoOf(await snapshots.label(await drivers.find(driver), { key, labels }, context)),
     usage: async ({ key, driver }, context) => await snapshots.usage(await drivers.find(driver), key, context),
-    async remove({ key, driver }, context) {
-      await snapshots.remove(await drivers.find(driver), key, context)
+    async remove({ driver, ...request }, context) {
+      await snapshots.remove(await drivers.find(driver), request, context)
       return {}
     },
     async drivers() {

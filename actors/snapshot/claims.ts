@@ -13,7 +13,13 @@ export interface Claims {
   range(driver: string, options: { after: string | undefined; limit: number }): { key: string; id: string }[]
   hasChildren(record: Snapshot): boolean
   /** Inside a transaction: claim what `record` needs now and let go of the rest. Fails with already_exists, not_found or failed_precondition. */
-  reconcile(record: Snapshot, options: { stateOf: (id: string) => string | undefined }): void
+  reconcile(record: Snapshot, options: { stateOf: (id: string) => string | undefined }): Claimed
+}
+
+/** Keys and names a snapshot has come to have, or has no more. */
+export interface Claimed {
+  readonly taken: readonly string[]
+  readonly released: readonly string[]
 }
 
 export function openClaims(tables: Tables): Claims {
@@ -33,15 +39,17 @@ export function openClaims(tables: Tables): Claims {
       const { id } = record
       const had = held.get(id) ?? none
       const wanted = wantedBy(record)
-      if (same(had, wanted)) return
+      if (same(had, wanted)) return { taken: [], released: [] }
       if (wanted.keys.length === 0 && claims.hasChildren(record))
         throw new Failure('failed_precondition', `remove ${record.context.key}: other snapshots stand on it`)
-      for (const key of had.keys) if (!wanted.keys.includes(key)) keys.remove(key)
+      const [taken, released] = [without(wanted.keys, had.keys), without(had.keys, wanted.keys)]
+      for (const key of released) keys.remove(key)
       for (const parent of had.parents) if (!wanted.parents.includes(parent)) children.remove(under(parent, id))
-      for (const key of wanted.keys) if (!had.keys.includes(key)) take(record, key)
+      for (const key of taken) take(record, key)
       for (const parent of wanted.parents) if (!had.parents.includes(parent)) standOn(record, parent, stateOf(parent))
       if (wanted.keys.length > 0) held.put(id, wanted)
       else held.remove(id)
+      return { taken: taken.map(withoutDriver), released: released.map(withoutDriver) }
     },
   }
   return claims
@@ -76,6 +84,10 @@ function wantedBy({ value, context }: Snapshot): Held {
     parents: parent === undefined ? [] : [recordId(driver, parent)],
   }
 }
+
+const without = (some: readonly string[], others: readonly string[]): string[] => some.filter((one) => !others.includes(one))
+
+const withoutDriver = (key: string): string => key.slice(key.indexOf('/') + 1)
 
 const under = (first: string, rest: string): string => `${first}/${rest}`
 

@@ -1,13 +1,18 @@
 import type { snapshotMachine } from '../../machines/snapshot.ts'
 import type { Log } from '../../messages/grammar/index.ts'
+import type { Keeping } from '../../runtime/keeping/keeping.ts'
 import type { Records } from '../../runtime/records/records.ts'
+import type { Tables } from '../../runtime/tables.ts'
 import type { Claims } from './claims.ts'
 import type { Driver } from './driver.ts'
+import { keepFound } from './kept.ts'
 import { recordId, type Snapshot } from './record.ts'
 
 export interface RecoverComponents {
+  readonly tables: Tables
   readonly records: Records<typeof snapshotMachine>
   readonly claims: Claims
+  readonly keeping: Keeping
   readonly drivers: readonly Driver[]
   readonly log: Log
   /** names the run of the kernel */
@@ -15,12 +20,16 @@ export interface RecoverComponents {
 }
 
 /**
- * Carry on after a stop of any kind: finish what was begun, take away directories no record knows, and let go of what may not have survived a crash of the
+ * Carry on after a stop of any kind: finish what was begun, say of what was made before what is kept was written
+ * down that it is there, take away directories no record knows, and let go of what may not have survived a crash of the
  * machine. Answers the ids of what is still to reach the disk.
  */
 export async function recover(components: RecoverComponents): Promise<string[]> {
-  const { records, boot } = components
+  const { tables, records, keeping, boot } = components
   await records.resume()
+  await tables.transaction(() => {
+    for (const record of records.list()) keepFound(keeping, record)
+  })
   await removeStrays(components)
   const owed = records.list().filter(({ value, context }) => value === 'committed' && !context.durable)
   await letGo(

@@ -2,16 +2,19 @@ import type { Commitment, snapshotMachine } from '../../machines/snapshot.ts'
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { SnapshotInfo } from '../../messages/snapshot.ts'
 import type { Labels } from '../../messages/words/index.ts'
+import type { Keeping } from '../../runtime/keeping/keeping.ts'
 import type { Records } from '../../runtime/records/records.ts'
 import type { Tables } from '../../runtime/tables.ts'
 import type { Claims } from './claims.ts'
 import type { Driver, Layer, Usage } from './driver.ts'
+import { thingOf } from './kept.ts'
 import { layerId, layerOf, openIds, recordId, type Snapshot } from './record.ts'
 
 export interface SnapshotsComponents {
   readonly tables: Tables
   readonly records: Records<typeof snapshotMachine>
   readonly claims: Claims
+  readonly keeping: Keeping
   readonly now: () => string
 }
 
@@ -25,6 +28,7 @@ interface PrepareInit {
   readonly key: string
   readonly parent?: string | undefined
   readonly labels?: Labels | undefined
+  readonly lease?: string | undefined
   readonly kind: 'active' | 'view'
 }
 
@@ -34,6 +38,7 @@ interface CommitInit {
   readonly parent?: string | undefined
   readonly implied?: readonly string[] | undefined
   readonly labels?: Labels | undefined
+  readonly lease?: string | undefined
 }
 
 /** The verbs, by key and name, on records. What cannot be is refused here or by the machine, in the transaction that would make it so. */
@@ -47,12 +52,13 @@ export interface Snapshots {
   list(driver: Driver, options: { after: string | undefined }): { snapshots: SnapshotInfo[]; more: boolean }
   label(driver: Driver, init: { key: string; labels: Labels }, asked: Asked): Promise<Snapshot>
   usage(driver: Driver, key: string, asked: Asked): Promise<Usage>
-  remove(driver: Driver, key: string, asked: Asked): Promise<void>
+  /** `unheld`: only if the collector found it unneeded and nothing came to hold it since, else failed_precondition. */
+  remove(driver: Driver, init: { key: string; unheld?: true | undefined }, asked: Asked): Promise<void>
   /** Records with these ids have reached the disk. */
   settled(ids: readonly string[]): Promise<void>
 }
 
-export function openSnapshots({ tables, records, claims, now }: SnapshotsComponents): Snapshots {
+export function openSnapshots({ tables, records, claims, keeping, now }: SnapshotsComponents): Snapshots {
   const nextId = openIds(tables)
 
   function find(driver: Driver, key: string, doing: string): Snapshot {
@@ -71,9 +77,13 @@ export function openSnapshots({ tables, records, claims, now }: SnapshotsCompone
   }
 
   /** `event` to a record, in words of who asked: they know a key, not an id. */
-  async function send(found: Snapshot, event: Parameters<typeof records.send>[1], { doing, asked }: { doing: string; asked: Asked }) {
+  async function send(
+    found: Snapshot,
+    event: Parameters<typeof records.send>[1],
+    { doing, asked, also }: { doing: string; asked: Asked; also?: () => void },
+  ) {
     try {
-      return await records.send(found.id, event, asked)
+      return await records.send(found.id, event, { ...asked, also })
     } catch (error) {
       const state = records.get(found.id)?.value
       if (isFailure(error, 'not_found') && state === undefined)
@@ -84,29 +94,62 @@ export function openSnapshots({ tables, records, claims, now }: SnapshotsCompone
     }
   }
 
-  const snapshots: Snapshots = {
-    async prepare(driver, { key, parent, labels = {}, kind }, asked) {
-      const doing = `prepare ${key}`
-      const holder = claims.holder(driver.name, key)
-      if (holder !== undefined) throw new Failure('already_exists', `${doing}: the key is taken`)
-      const ground = parent === undefined ? { ancestors: [] } : groundOn(driver, parent, doing)
-      const id = recordId(driver.name, await nextId(driver))
-      asked.signal.throwIfAborted()
-      return layerOf(await records.create(id, { driver: driver.name, key, kind, labels, ...ground, at: now() }, asked))
-    },
-    async commit(driver, { key, name, parent, implied = [], labels = {} }, asked) {
-      const doing = `commit ${key} as ${name}`
-      const found = find(driver, key, doing)
-      if (claims.holder(driver.name, name) !== undefined) throw new Failure('already_exists', `${doing}: the name is taken`)
-      if (parent !== undefined) {
-        if (!driver.rebase) throw new Failure('unimplemented', `${doing}: driver ${driver.name} takes a parent at prepare only`)
-        if (found.context.parent !== undefined)
-          throw new Failure('failed_precondition', `${doing}: it was prepared on ${found.context.parent}, and keeps that parent`)
+  /**
+   * `work`, which makes something under a key or name. When that turns out to be taken it is held by the lease first, as if it had been made; what is gone by then is made
+   * after all.
+   */
+  async function heldIfTaken<T>(driver: Driver, key: string, lease: string | undefined, work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work()
+      } catch (error) {
+        if (lease === undefined || !isFailure(error, 'already_exists')) throw error
+        const held = await tables.transaction(() => keeping.hold(thingOf(driver.name, key), lease))
+        if (held || claims.holder(driver.name, key) !== undefined) throw error
       }
-      const { ancestors, parent: known } = found.context
-      const ground = parent === undefined ? { ancestors, parent: known } : groundOn(driver, parent, doing)
-      const commitment: Commitment = { name, labels, implied: parent === undefined ? [] : implied, ...ground }
-      return await send(found, { type: 'commit', commitment }, { doing, asked })
+    }
+  }
+
+  async function create(driver: Driver, { key, parent, labels = {}, lease, kind }: PrepareInit, asked: Asked): Promise<Layer> {
+    const doing = `prepare ${key}`
+    const holder = claims.holder(driver.name, key)
+    if (holder !== undefined) throw new Failure('already_exists', `${doing}: the key is taken`)
+    const ground = parent === undefined ? { ancestors: [] } : groundOn(driver, parent, doing)
+    const id = recordId(driver.name, await nextId(driver))
+    asked.signal.throwIfAborted()
+    const input = { driver: driver.name, key, kind, labels, ...ground, ...(lease !== undefined && { lease }), at: now() }
+    return layerOf(await records.create(id, input, asked))
+  }
+
+  async function commit(driver: Driver, init: CommitInit, asked: Asked): Promise<Snapshot> {
+    const { key, name, parent, implied = [], labels = {}, lease } = init
+    const doing = `commit ${key} as ${name}`
+    const found = find(driver, key, doing)
+    if (claims.holder(driver.name, name) !== undefined) throw new Failure('already_exists', `${doing}: the name is taken`)
+    if (parent !== undefined) {
+      if (!driver.rebase) throw new Failure('unimplemented', `${doing}: driver ${driver.name} takes a parent at prepare only`)
+      if (found.context.parent !== undefined)
+        throw new Failure('failed_precondition', `${doing}: it was prepared on ${found.context.parent}, and keeps that parent`)
+    }
+    const { ancestors, parent: known } = found.context
+    const ground = parent === undefined ? { ancestors, parent: known } : groundOn(driver, parent, doing)
+    const commitment: Commitment = {
+      name,
+      labels,
+      implied: parent === undefined ? [] : implied,
+      ...ground,
+      ...(lease !== undefined && { lease }),
+    }
+    // A lease that has ended is refused now, while nothing is frozen.
+    const also = () => void (lease !== undefined && keeping.hold(thingOf(driver.name, key), lease))
+    return await send(found, { type: 'commit', commitment }, { doing, asked, also })
+  }
+
+  const snapshots: Snapshots = {
+    prepare: async (driver, init, asked) => await heldIfTaken(driver, init.key, init.lease, () => create(driver, init, asked)),
+    async commit(driver, init, asked) {
+      const { lease = find(driver, init.key, `commit ${init.key} as ${init.name}`).context.lease } = init
+      return await heldIfTaken(driver, init.name, lease, () => commit(driver, init, asked))
     },
     get: (driver, key) => find(driver, key, `find ${key}`),
     mountable(driver, key) {
@@ -137,9 +180,10 @@ export function openSnapshots({ tables, records, claims, now }: SnapshotsCompone
       if (found.value === 'committed') await records.send(found.id, { type: 'measured', usage }, asked).catch(ifRemoved)
       return usage
     },
-    async remove(driver, key, asked) {
+    async remove(driver, { key, unheld }, asked) {
       const doing = `remove ${key}`
-      await send(find(driver, key, doing), { type: 'remove' }, { doing, asked })
+      const also = () => void (unheld && keeping.demandUnheld(thingOf(driver.name, key)))
+      await send(find(driver, key, doing), { type: 'remove' }, { doing, asked, also })
     },
     async settled(ids) {
       await Promise.all(ids.map((id) => records.send(id, { type: 'settled' }).catch(ifRemoved)))
