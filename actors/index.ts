@@ -25,6 +25,7 @@ export interface Threads {
 export function placement({ unpackThreads, threads }: { unpackThreads: number; threads: Threads }): Placed[] {
   const unpackers = Array.from({ length: unpackThreads }, (_, index) => `unpack-${index}`)
   return [
+    { thread: 'content', actor: 'lease', start: async (home) => (await import('./lease/actor.ts')).startLease(home) },
     { thread: 'content', actor: 'content', start: async (home) => (await import('./content/actor.ts')).startContent(home) },
     { thread: 'content', actor: 'ingest', start: async (home) => (await import('./ingest/actor.ts')).startIngest(home) },
     { thread: 'content', actor: 'fetch', start: async (home) => (await import('./fetch/actor.ts')).startFetch(home) },

@@ -10,7 +10,7 @@
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Tables } from '../tables.ts'
 import { openLeases } from './leases.ts'
-import { type Labels, nameOf, type Row, readLabels, type Thing, thingTable } from './things.ts'
+import { type Labels, nameOf, type Row, readLabels, refsOf, type Thing, thingTable } from './things.ts'
 
 /** What its owner says of a thing; what is left out stays as it was said before. */
 export interface Said {
@@ -106,9 +106,6 @@ export function openKeeping(tables: Tables, { now, graceMs = 86_400_000 }: Keepi
 }
 
 const blank: Row = { refs: [], labelled: [] }
-
-/** Everything a row refers to. */
-export const refsOf = ({ refs, labelled }: Row): readonly string[] => [...refs, ...labelled]
 
 const merge = (row: Row, { refs, labels, size, root }: Said): Row => ({
   ...row,

@@ -26,6 +26,9 @@ export interface Row {
   readonly doomed?: boolean | undefined
 }
 
+/** Names of everything a thing refers to. */
+export const refsOf = ({ refs, labelled }: Row): readonly string[] => [...refs, ...labelled]
+
 export const thingTable = (tables: Tables): Table<Row> => tables.table<Row>('thing')
 
 /** A thing as a key of the table, and as one of its references. */
