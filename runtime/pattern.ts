@@ -5,8 +5,8 @@ import { Failure } from '../messages/grammar/index.ts'
 /** Whether it is found anywhere in a text. */
 export type Pattern = (text: string) => boolean
 
-/** All patterns of one request together: characters; steps of their programs; steps times characters of all the texts looked at, about a second's worth. */
-const most = { characters: 256, steps: 512, work: 2 ** 23 }
+/** All patterns of one request together: characters; steps of their programs; ms spent on looking. And the characters of one text: with the steps it bounds a single look. */
+const most = { characters: 256, steps: 512, text: 16_384, ms: 1_000 }
 
 /**
  * Patterns that together cost no more than a thread can spare, in the syntax of RE2. Reading one, and looking, fail with invalid_argument, of one that is malformed or when it
@@ -15,20 +15,21 @@ const most = { characters: 256, steps: 512, work: 2 ** 23 }
 export function patterns(): (source: string) => Pattern {
   let characters = 0
   let steps = 0
-  let work = 0
+  let spent = 0
   return (source) => {
     const attempted = `read pattern ${JSON.stringify(source)}`
     characters += source.length
     if (characters > most.characters) throw excessive(attempted, `patterns of more than ${most.characters} characters in one request`)
     const program = compile(source, attempted)
-    const size = program.programSize()
-    steps += size
+    steps += program.programSize()
     if (steps > most.steps) throw excessive(attempted, `repetitions that come to more than ${most.steps} steps in one request`)
     return (text) => {
-      work += size * text.length
-      if (work > most.work)
-        throw excessive(`look for pattern ${JSON.stringify(source)}`, 'too long for so much text; narrow what is searched')
-      return program.test(text)
+      if (text.length > most.text || spent > most.ms)
+        throw excessive(`look for pattern ${JSON.stringify(source)}`, 'it takes too long; ask for less, or with a simpler one')
+      const begun = performance.now()
+      const found = program.test(text)
+      spent += performance.now() - begun
+      return found
     }
   }
 }
