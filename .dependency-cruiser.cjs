@@ -85,7 +85,7 @@ module.exports = {
     {
       name: 'no-dev-dependency-in-the-product',
       severity: 'error',
-      from: { path: '^(messages|machines|runtime|actors|ops)/' },
+      from: { path: '^(messages|machines|runtime|actors|ops)/', pathNot: '^ops/bench/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'] },
     },
     door('nats', ['nats', '@nats-io'], ['runtime/bus/nats.ts', 'runtime/bus/stream.ts']),
@@ -95,6 +95,7 @@ module.exports = {
     door('msgpack', ['msgpackr'], ['runtime/bus/codec.ts']),
     door('pino', ['pino'], ['runtime/log.ts']),
     door('undici', ['undici'], ['actors/fetch/', 'ops/lab/', 'test/']),
+    door('grpc', ['@grpc'], ['ops/bench/']),
     door('commander', ['commander'], ['ops/']),
   ],
   options: {

@@ -54,6 +54,7 @@ const sins: readonly { rule: string; file: string; text: string }[] = [
   { rule: 'one-door-to-msgpack', file: 'runtime/v.ts', text: `import 'msgpackr'` },
   { rule: 'one-door-to-pino', file: 'runtime/w.ts', text: `import 'pino'` },
   { rule: 'one-door-to-undici', file: 'runtime/x.ts', text: `import 'undici'` },
+  { rule: 'one-door-to-grpc', file: 'test/z.ts', text: `import '@grpc/grpc-js'` },
   { rule: 'one-door-to-commander', file: 'runtime/y.ts', text: `import 'commander'` },
 ]
 

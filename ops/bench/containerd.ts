@@ -15,23 +15,40 @@ export async function containerdVersion(): Promise<string | undefined> {
   }
 }
 
-/** One cold pull by containerd: a fresh root, a fresh daemon, `ctr images pull` with overlayfs. */
-export async function pullWithContainerd(reference: string, options: PullOptions): Promise<Run> {
+/** A fresh daemon on a fresh root. */
+export interface BenchContainerd extends AsyncDisposable {
+  readonly root: string
+  /** of its socket */
+  readonly address: string
+  readonly pid: number
+}
+
+export async function benchContainerd(options: PullOptions): Promise<BenchContainerd> {
   const root = await mkdtemp(join(options.scratch, 'containerd-'))
   const address = join(root, 'sock')
   const config = join(root, 'config.toml')
   await writeFile(config, configuration(root, address))
   const daemon = spawn('containerd', ['--config', config], { stdio: ['ignore', 'ignore', 'pipe'] })
-  try {
-    await booted(daemon.stderr)
-    await listening(address)
-    const pull = (image: string) => ['--address', address, 'images', 'pull', '--plain-http', '--snapshotter', 'overlayfs', image]
-    if (options.first) await run('ctr', pull(options.first))
-    return await timed('ctr', pull(reference), { servers: [daemon.pid ?? 0] })
-  } finally {
-    daemon.kill('SIGTERM')
-    if (daemon.exitCode === null) await once(daemon, 'exit')
+  const ended = once(daemon, 'exit')
+  await Promise.race([booted(daemon.stderr), ended.then(() => Promise.reject(new Error('containerd did not come up')))])
+  await listening(address)
+  return {
+    root,
+    address,
+    pid: daemon.pid ?? 0,
+    async [Symbol.asyncDispose]() {
+      daemon.kill('SIGTERM')
+      await ended
+    },
   }
+}
+
+/** One cold pull by containerd: a fresh root, a fresh daemon, `ctr images pull` with overlayfs. */
+export async function pullWithContainerd(reference: string, options: PullOptions): Promise<Run> {
+  await using daemon = await benchContainerd(options)
+  const pull = (image: string) => ['--address', daemon.address, 'images', 'pull', '--plain-http', '--snapshotter', 'overlayfs', image]
+  if (options.first) await run('ctr', pull(options.first))
+  return await timed('ctr', pull(reference), { servers: [daemon.pid] })
 }
 
 const configuration = (root: string, address: string): string => `version = 2

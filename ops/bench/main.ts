@@ -1,5 +1,6 @@
 /**
  * `npm run bench -- answers IMAGE…`: how fast a node answers, idle and while it pulls.
+ * `npm run bench -- ingest`: blobs into our content store and into containerd's, small and large, one and eight at a time.
  * `npm run bench -- make-layers REGISTRY`: push an image of 60 small layers to measure with.
  * `npm run bench -- pull IMAGE…`: us and containerd in alternate runs, each cold, against a registry on loopback; medians with least and most, as a table and, with
  * `--json FILE`, as JSON. Run as root on a machine with nothing else to do.
@@ -11,6 +12,8 @@ import { answersTable, measureAnswers } from './answers.ts'
 import { containerdVersion, pullWithContainerd } from './containerd.ts'
 import { pullWithGantry } from './gantry.ts'
 import { freshGround } from './ground.ts'
+import { measureIngests } from './ingest.ts'
+import { ingestTable } from './ingest-table.ts'
 import { limitsOf } from './limits.ts'
 import { pushManyLayers } from './many-layers.ts'
 import { type PullOptions, run, warmMemory } from './measure.ts'
@@ -32,6 +35,13 @@ program
   .option('--scratch <directory>', 'where the file system to work on is made', tmpdir())
   .action(answers)
 program
+  .command('ingest')
+  .option('--runs <n>', 'runs of each', Number, 5)
+  .option('--sizes <bytes...>', 'of blobs', (size: string, before: readonly number[]) => [...before, Number(size)], [])
+  .option('--json <file>', 'write everything measured there')
+  .option('--scratch <directory>', 'where the file systems to work on are made', tmpdir())
+  .action(ingest)
+program
   .command('make-layers')
   .argument('<registry>', 'host:port on loopback')
   .option('--count <n>', 'of layers', Number, 60)
@@ -43,9 +53,18 @@ async function answers(images: string[], options: { runs: number; scratch: strin
   console.log(answersTable(await measureAnswers(images, { runs: options.runs, scratch: ground.path })))
 }
 
+async function ingest(options: { runs: number; sizes: readonly number[]; json?: string; scratch: string }): Promise<void> {
+  const peer = await containerdVersion()
+  console.error(machine(peer))
+  const sizes = options.sizes.length > 0 ? options.sizes : [2 ** 10, 2 ** 16, 2 ** 20, 2 ** 26]
+  const measured = await measureIngests({ ...options, sizes, withPeer: peer !== undefined })
+  console.log(ingestTable(measured))
+  if (options.json) await writeFile(options.json, JSON.stringify({ date: new Date().toISOString(), peer, ...measured }, undefined, 2))
+}
+
 async function pull(images: string[], options: { runs: number; first?: string; json?: string; scratch: string }): Promise<void> {
   const peer = await containerdVersion()
-  console.error(`${cpus().length} × ${cpus()[0]?.model}; Linux ${release()}; Node ${process.version}; ${peer ?? 'no containerd on PATH'}`)
+  console.error(machine(peer))
   await warmMemory(Math.min(8e9, freemem() * 0.6))
   const measured: Measured[] = []
   for (const reference of images) {
@@ -54,6 +73,10 @@ async function pull(images: string[], options: { runs: number; first?: string; j
   }
   console.log(table(measured))
   if (options.json) await writeFile(options.json, JSON.stringify({ date: new Date().toISOString(), peer, measured }, undefined, 2))
+}
+
+function machine(peer: string | undefined): string {
+  return `${cpus().length} × ${cpus()[0]?.model}; Linux ${release()}; Node ${process.version}; ${peer ?? 'no containerd on PATH'}`
 }
 
 /**
