@@ -1,19 +1,21 @@
-import { content } from '../../messages/content.ts'
+import { content, type Info } from '../../messages/content.ts'
 import { openBlobs } from '../../runtime/blobs.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import type { Home } from '../../runtime/home.ts'
+import { keepingOf } from '../../runtime/keeping/keeping.ts'
+import { keepingOf } from '../../runtime/keeping/keeping.ts'
+import { listBlobs } from './list.ts'
 import { readPiece } from './read.ts'
 import { openStore } from './store.ts'
+import { measureUsage } from './usage.ts'
 import { verifyBlob } from './verify.ts'
-
-/** Most blobs in one page of a list. */
-const page = 1000
 
 /** The content store: verified, immutable blobs by digest. */
 export async function startContent(home: Home): Promise<AsyncDisposable> {
   const { node, bus, tables, outbox, log } = home
   const blobs = await openBlobs(home.root)
-  const store = openStore({ tables, outbox, blobs, now: () => new Date().toISOString() })
+  const contents = tables.table<Info>('content')
+  const store = openStore({ tables, outbox, blobs, keeping: keepingOf(home), now: () => new Date().toISOString() })
   return await serve(bus, {
     node,
     actor: 'content',
@@ -21,10 +23,10 @@ export async function startContent(home: Home): Promise<AsyncDisposable> {
     log,
     handlers: {
       info: ({ digest }) => store.info(digest),
-      list: ({ after }) => store.list(after, page),
+      list: ({ after, filters }, { signal }) => listBlobs(contents, { after, filters }, { signal }),
       label: ({ digest, labels }) => store.label(digest, labels),
-      async remove({ digest }, { signal, trace }) {
-        await store.remove(digest, { signal, trace })
+      async remove({ digest, unheld }, { signal, trace }) {
+        await store.remove(digest, { unheld, signal, trace })
         return {}
       },
       async read({ digest, offset, length }, { signal }) {
@@ -36,6 +38,7 @@ export async function startContent(home: Home): Promise<AsyncDisposable> {
         await verifyBlob({ digest, path: blobs.blob(digest), size }, { signal })
         return { digest, size }
       },
+      usage: (_, { signal }) => measureUsage({ contents, blobs }, { signal }),
       locate({ digest }) {
         const { size } = store.info(digest)
         return { path: blobs.blob(digest), size }

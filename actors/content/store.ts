@@ -1,9 +1,10 @@
-import { unlink } from 'node:fs/promises'
 import type { Info } from '../../messages/content.ts'
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Digest, Labels } from '../../messages/words/index.ts'
-import type { Blobs } from '../../runtime/blobs.ts'
-import { errnoOf, fromErrno } from '../../runtime/errno.ts'
+import { type Blobs, clearPlace } from '../../runtime/blobs.ts'
+import type { Keeping } from '../../runtime/keeping/keeping.ts'
+import type { Keeping } from '../../runtime/keeping/keeping.ts'
+import { mergedLabels } from '../../runtime/labels.ts'
 import type { Outbox } from '../../runtime/records/outbox.ts'
 import type { Tables } from '../../runtime/tables.ts'
 
@@ -11,6 +12,7 @@ export interface StoreComponents {
   readonly tables: Tables
   readonly outbox: Pick<Outbox, 'put'>
   readonly blobs: Blobs
+  readonly keeping: Keeping
   readonly now: () => string
 }
 
@@ -18,15 +20,16 @@ export interface StoreComponents {
 export interface Store {
   /** Fails with not_found. */
   info(digest: Digest): Info
-  /** The first `limit` after a digest, and whether there are more. */
-  list(after: Digest | undefined, limit: number): { blobs: Info[]; more: boolean }
-  /** Set labels, take away those set to nothing. Fails with not_found. */
+  /** Set labels, take away those set to nothing. Fails with not_found, and with invalid_argument when they are too many. */
   label(digest: Digest, labels: Labels): Promise<Info>
-  /** Fails with not_found. The record goes first: a crash in between leaves a file that counts for nothing. */
-  remove(digest: Digest, options: { signal: AbortSignal; trace?: string | undefined }): Promise<void>
+  /**
+   * Fails with not_found; with failed_precondition when it was to be `unheld` and is needed after all. The record goes first: a crash in between leaves a
+   * file that counts for nothing.
+   */
+  remove(digest: Digest, options: { unheld?: boolean | undefined; signal: AbortSignal; trace?: string | undefined }): Promise<void>
 }
 
-export function openStore({ tables, outbox, blobs, now }: StoreComponents): Store {
+export function openStore({ tables, outbox, blobs, keeping, now }: StoreComponents): Store {
   const contents = tables.table<Info>('content')
   const info = (digest: Digest): Info => {
     const found = contents.get(digest)
@@ -35,33 +38,25 @@ export function openStore({ tables, outbox, blobs, now }: StoreComponents): Stor
   }
   return {
     info,
-    list(after, limit) {
-      const found = Array.from(contents.range({ after, limit: limit + 1 }), ({ value }) => value)
-      return { blobs: found.slice(0, limit), more: found.length > limit }
-    },
     label: (digest, labels) =>
       tables.transaction(() => {
         const before = info(digest)
-        const merged = { ...before.labels, ...labels }
-        const kept = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== ''))
-        const after = { ...before, labels: kept, updatedAt: now() }
+        const after = { ...before, labels: mergedLabels(before.labels, labels, `label blob ${digest}`), updatedAt: now() }
         contents.put(digest, after)
+        keeping.describe({ kind: 'content', key: digest }, { labels: after.labels })
         return after
       }),
-    remove: (digest, { signal, trace }) =>
-      blobs.alone(
-        digest,
-        async () => {
-          signal.throwIfAborted()
-          await tables.transaction(() => {
-            if (!contents.remove(digest)) throw new Failure('not_found', `remove blob ${digest}: there is none`)
-            outbox.put({ actor: 'content', fact: 'removed', entity: digest, data: { digest }, trace })
-          })
-          await unlink(blobs.blob(digest)).catch((error: unknown) => {
-            if (errnoOf(error) !== 'ENOENT') throw fromErrno(error, `remove the file of blob ${digest}`)
-          })
-        },
-        { signal },
-      ),
+    async remove(digest, { unheld, signal, trace }) {
+      signal.throwIfAborted()
+      const thing = { kind: 'content', key: digest }
+      await tables.transaction(() => {
+        if (!contents.get(digest)) throw new Failure('not_found', `remove blob ${digest}: there is none`)
+        if (unheld) keeping.demandUnheld(thing)
+        contents.remove(digest)
+        keeping.gone(thing)
+        outbox.put({ actor: 'content', fact: 'removed', entity: digest, data: { digest }, trace })
+      })
+      await clearPlace({ tables, blobs }, digest)
+    },
   }
 }

@@ -10,7 +10,7 @@ export const Time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' })
 export const Labels = z
   .record(z.string().min(1), z.string())
   .refine(
-    (labels) => Object.entries(labels).every(([key, value]) => key.length + value.length <= 4096),
+    (labels) => Object.entries(labels).every(([key, value]) => Buffer.byteLength(key) + Buffer.byteLength(value) <= 4096),
     'a label and its value are at most 4096 bytes',
   )
   .meta({ id: 'Labels' })
