@@ -25,12 +25,25 @@ export const fetch = {
     failures: registryFailures,
     example: { reference },
   }),
-  object: feed('Fetch one document of at most 4 MiB, verified whole before the first piece is sent; nothing is stored.', {
-    request: z.object({ reference: z.string(), descriptor: Descriptor.optional() }),
-    item: z.object({ descriptor: Descriptor, bytes: Bytes.meta({ description: 'the next piece, at most 512 KiB' }) }),
-    failures: registryFailures,
-    example: { reference },
-  }),
+  object: feed(
+    'Fetch what a reference names, or its descriptor says; nothing is stored. Up to 4 MiB, and any manifest or index, is verified whole before the first piece is sent; a larger blob is sent as it is read, and the feed fails with data_loss in the end when it is not what its digest says.',
+    {
+      request: z.object({
+        reference: z.string(),
+        descriptor: Descriptor.optional(),
+        mediaType: z
+          .string()
+          .min(1)
+          .optional()
+          .meta({
+            description: 'without a descriptor: which document is wanted of those a tag stands for, or that a digest is the one of a blob',
+          }),
+      }),
+      item: z.object({ descriptor: Descriptor, bytes: Bytes.meta({ description: 'the next piece, at most 512 KiB' }) }),
+      failures: registryFailures,
+      example: { reference },
+    },
+  ),
   blob: feed('Stream a blob from the registry into a lent file, from an offset on, telling ingest as it grows.', {
     request: z.object({
       name: z.string(),

@@ -1,11 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises'
-import { type Code, Failure, isFailure } from '../../messages/grammar/index.ts'
+import { type Code, Failure } from '../../messages/grammar/index.ts'
 import { type Descriptor, formatReference, parseReference } from '../../messages/words/index.ts'
-import { placeOf } from './addresses.ts'
+import { type LentFile, openLent } from '../../runtime/lent.ts'
+import { pace } from '../../runtime/pace.ts'
+import { download } from './download.ts'
 import { latest } from './latest.ts'
-import { type LentFile, openLent } from './lent.ts'
-import { pace } from './pace.ts'
-import { receive } from './receive.ts'
 import type { Registries } from './registry.ts'
 
 /** What to bring, and the file it goes into. */
@@ -32,9 +30,6 @@ export interface BlobOptions {
 
 /** Telling: after so many bytes, or so many ms with any; whoever watches, at most so often. */
 const telling = { step: 1024 * 1024, intervalMs: 50 }
-/** A download that is cut off this often without bringing `worthwhile` bytes is given up. */
-const maxIdle = 4
-const worthwhile = 64 * 1024
 
 /**
  * Bring a blob from its registry into a lent file, from an offset on; yields how far it is, now and then, and in the end its size.
@@ -98,7 +93,7 @@ async function bring(way: Way, watch: (item: { offset: number }) => void): Promi
   const told = pace({ tell, failed: (error) => leave((untold = notTold(error, attempted))) }, telling)
   try {
     told.reached(file.offset)
-    await download(way, told.reached)
+    await download(way, { reference: parseReference(request.name), descriptor: request.descriptor, sink: file, reached: told.reached }, way)
   } catch (error) {
     throw untold ?? error
   } finally {
@@ -115,34 +110,4 @@ function notTold(error: unknown, attempted: string): Failure {
   return new Failure(lost.includes(code) ? 'failed_precondition' : code, `${attempted}: its ingest does not go on: ${message}`, {
     cause: error,
   })
-}
-
-/** Every byte, over as many connections as it takes. */
-async function download(way: Way, reached: (offset: number) => void): Promise<void> {
-  const { registries, request, file, attempted, resumeMs, signal } = way
-  const { name, descriptor } = request
-  const reference = parseReference(name)
-  const { path, accept } = placeOf(descriptor)
-  for (let idle = 0; file.offset < descriptor.size; ) {
-    const from = file.offset
-    const headers = { ...(accept && { accept }), ...(from > 0 && { range: `bytes=${from}-` }) }
-    const opened = registries.open({
-      method: 'GET',
-      reference,
-      path,
-      headers,
-      attempted,
-      signal,
-    })
-    const { response } = await opened.catch((error: unknown) => {
-      throw isFailure(error, 'out_of_range')
-        ? new Failure('data_loss', `${attempted}: the registry has no byte ${from} of ${descriptor.size}`, { cause: error })
-        : error
-    })
-    const cut = await receive(response, { file, size: descriptor.size, reached, attempted, signal })
-    if (!cut) return
-    idle = file.offset - from >= worthwhile ? 1 : idle + 1
-    if (idle >= maxIdle) throw cut
-    await pause(resumeMs * 2 ** (idle - 1), undefined, { signal })
-  }
 }

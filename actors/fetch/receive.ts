@@ -1,10 +1,17 @@
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
-import type { LentFile } from './lent.ts'
 import { headerOf, networkFailure, type Response } from './transport.ts'
 import { lengthOf, mustBePlain } from './whole.ts'
 
+/** What takes the bytes of a blob, in order: a lent file, or whoever reads along. */
+export interface Sink {
+  /** How many bytes it has. */
+  readonly offset: number
+  /** A promise holds up what follows. */
+  append(bytes: Uint8Array): void | Promise<void>
+}
+
 export interface Receiving {
-  readonly file: LentFile
+  readonly sink: Sink
   /** of the whole blob */
   readonly size: number
   readonly reached: (offset: number) => void
@@ -13,32 +20,33 @@ export interface Receiving {
 }
 
 /**
- * Append a body to a file that is written so far, up to the blob's size. A registry may answer with the range asked for, or with everything:
+ * Append a body to a sink that is written so far, up to the blob's size. A registry may answer with the range asked for, or with everything:
  * then what is there already is passed over. Resolves to why it was cut off, when going on later may help; undefined when it is all there.
  * Fails with data_loss when the body is another range, or has more than the size.
  */
-export async function receive(response: Response, { file, size, reached, attempted, signal }: Receiving): Promise<Failure | undefined> {
+export async function receive(response: Response, { sink, size, reached, attempted, signal }: Receiving): Promise<Failure | undefined> {
   try {
     mustBePlain(response, attempted)
-    let passOver = rangeOf(response, file.offset, size, attempted)
+    let passOver = rangeOf(response, sink.offset, size, attempted)
     const announced = lengthOf(response)
-    if (announced !== undefined && announced > passOver + size - file.offset) throw tooMuch(attempted, size)
+    if (announced !== undefined && announced > passOver + size - sink.offset) throw tooMuch(attempted, size)
     await response.read((piece) => {
       const fresh = passOver > 0 ? piece.subarray(passOver) : piece
       passOver -= piece.length - fresh.length
-      if (fresh.length > size - file.offset) throw tooMuch(attempted, size)
+      if (fresh.length > size - sink.offset) throw tooMuch(attempted, size)
       if (fresh.length === 0) return
-      file.append(fresh)
-      reached(file.offset)
+      const taken = sink.append(fresh)
+      reached(sink.offset)
+      return taken
     })
-    return file.offset < size
-      ? new Failure('data_loss', `${attempted}: the registry has ${file.offset} bytes of the ${size} declared`)
+    return sink.offset < size
+      ? new Failure('data_loss', `${attempted}: the registry has ${sink.offset} bytes of the ${size} declared`)
       : undefined
   } catch (error) {
     const failure = networkFailure(error, attempted, signal)
     if (signal.aborted || !isFailure(failure, 'unavailable', 'deadline_exceeded')) throw failure
-    return file.offset < size
-      ? new Failure(failure.code, `${failure.message}, at byte ${file.offset} of ${size}`, { cause: error })
+    return sink.offset < size
+      ? new Failure(failure.code, `${failure.message}, at byte ${sink.offset} of ${size}`, { cause: error })
       : undefined
   } finally {
     response.discard()

@@ -24,27 +24,39 @@ export interface Resolved {
  * Ask the registry what a reference names now.
  *
  * A registry is believed about a tag's digest, because there is nothing else to go by; a digest in the reference is never overruled.
- * What HEAD leaves open is settled by reading and hashing the document.
+ * What HEAD leaves open is settled by reading and hashing the document. Of a tag that stands for several documents, that of `mediaType` is asked for;
+ * that of a blob says where a digest is to be looked for.
  */
 export async function resolve(
   registries: Registries,
-  request: { reference: string },
+  request: { reference: string; mediaType?: string | undefined },
   { signal }: { signal: AbortSignal },
 ): Promise<Resolved> {
   const reference = parseReference(request.reference)
   const name = formatReference(reference)
-  return { name, descriptor: await lookUp({ registries, reference, attempted: `resolve ${name}`, signal }) }
+  const { mediaType } = request
+  const asking = { registries, reference, attempted: `resolve ${name}`, signal }
+  if (mediaType === undefined || isManifest(mediaType))
+    return { name, descriptor: await lookUp({ ...asking, accept: mediaType ?? accept }) }
+  if (reference.digest === undefined)
+    throw new Failure(
+      'invalid_argument',
+      `resolve ${name}: ${mediaType} is neither a manifest nor an index, and anything else is found by its digest`,
+    )
+  return { name, descriptor: await blob({ ...asking, accept: mediaType }, reference.digest) }
 }
 
 interface Asking {
   readonly registries: Registries
+  /** media types */
+  readonly accept: string
   readonly reference: Reference
   readonly attempted: string
   readonly signal: AbortSignal
 }
 
 async function lookUp(asking: Asking): Promise<Descriptor> {
-  const { registries, reference } = asking
+  const { registries, reference, accept } = asking
   const path = `manifests/${reference.digest ?? reference.tag}`
   try {
     return (
@@ -75,7 +87,7 @@ function fromHeaders({ reference, attempted }: Asking, response: Response): Desc
 
 /** The descriptor of what is really there. */
 function read({ registries, ...asking }: Asking, path: string): Promise<Descriptor> {
-  const { reference, attempted, signal } = asking
+  const { reference, accept, attempted, signal } = asking
   return registries.ask({ ...asking, method: 'GET', path, headers: { accept } }, async (response) => {
     const mediaType = manifestType(response, attempted)
     const bytes = await readWhole(response, { limit: maxDocumentSize, attempted, signal })
@@ -89,18 +101,21 @@ function read({ registries, ...asking }: Asking, path: string): Promise<Descript
 }
 
 /** A digest that is no manifest's. */
-function blob({ registries, ...asking }: Asking, digest: string, noManifest: Failure): Promise<Descriptor> {
+function blob({ registries, accept, ...asking }: Asking, digest: string, noManifest?: Failure): Promise<Descriptor> {
   return registries.ask({ ...asking, method: 'HEAD', path: `blobs/${digest}` }, async (response) => {
     const size = lengthOf(response)
-    if (size === undefined) throw noManifest
-    return { mediaType: 'application/octet-stream', digest, size }
+    if (size === undefined)
+      throw noManifest ?? new Failure('unimplemented', `${asking.attempted}: the registry does not say how long it is`)
+    return { mediaType: noManifest ? 'application/octet-stream' : accept, digest, size }
   })
 }
+
+const isManifest = (mediaType: string): boolean => ['manifest', 'index'].includes(roleOf(mediaType))
 
 /** The media type of a manifest or index, parameters taken off. Anything else is not an image: a login page, schema 1. */
 function manifestType(response: Response, attempted: string): string {
   const mediaType = (headerOf(response, 'content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
-  if (roleOf(mediaType) === 'index' || roleOf(mediaType) === 'manifest') return mediaType
+  if (isManifest(mediaType)) return mediaType
   throw new Failure(
     'unimplemented',
     `${attempted}: the registry answers with ${JSON.stringify(mediaType)}, which is neither a manifest nor an index`,

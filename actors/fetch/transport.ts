@@ -13,12 +13,18 @@ export interface Request {
   readonly signal: AbortSignal
 }
 
+/** Takes a piece of a body. A promise it gives holds the body up until it is kept. */
+type Use = (piece: Uint8Array) => void | Promise<void>
+
 /** What came back: the body has to be read to its end, or discarded. */
 export interface Response {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** Hand over the body piece by piece, as it comes; resolves at its end. Fails as `use` does, which then gets no more. Once only. */
-  read(use: (piece: Uint8Array) => void): Promise<void>
+  /**
+   * Hand over the body piece by piece, as it comes; resolves at its end. Fails as `use` does, which then gets no more; while `use` has something
+   * to wait for, nothing is read. Once only.
+   */
+  read(use: Use): Promise<void>
   /** Done with it, read or not. A short rest is passed over so that the connection can be used again, a long one closes it. */
   discard(): void
 }
@@ -84,15 +90,20 @@ export function openTransport({
 }
 
 /** By events: an iterator costs as much again as the network does. */
-function read(body: Readable, use: (piece: Uint8Array) => void): Promise<void> {
+function read(body: Readable, use: Use): Promise<void> {
   return new Promise((resolve, reject) => {
     if (body.errored) return reject(body.errored)
+    const refuse = (error: unknown) => {
+      body.off('data', hand)
+      reject(error)
+    }
     const hand = (piece: Uint8Array) => {
       try {
-        use(piece)
+        const taken = use(piece)
+        if (taken) taken.then(() => body.resume(), refuse)
+        if (taken) body.pause()
       } catch (error) {
-        body.off('data', hand)
-        reject(error)
+        refuse(error)
       }
     }
     body.on('error', reject).on('end', resolve).on('data', hand)

@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { sep } from 'node:path'
-import { Failure } from '../../messages/grammar/index.ts'
-import { fromErrno } from '../../runtime/errno.ts'
-import { leavingRoom } from '../../runtime/room.ts'
+import { Failure } from '../messages/grammar/index.ts'
+import { fromErrno } from './errno.ts'
+import { leavingRoom } from './room.ts'
 
 /** A file of ingest's, open for writing from an offset on. */
 export interface LentFile extends Disposable {
