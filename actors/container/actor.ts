@@ -8,12 +8,15 @@ import type { Labels } from '../../messages/words/index.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import type { Home } from '../../runtime/home.ts'
+import { keepingOf } from '../../runtime/keeping/keeping.ts'
 import { type Asking, type CreateRequest, prepareContainer } from './create.ts'
+import { keepContainer, thingOf } from './kept.ts'
 
 /** Containers: what would run, on which snapshot. Nothing here touches a file: it asks those who do. */
 export async function startContainer(home: Home): Promise<AsyncDisposable> {
   const { node, bus, tables, outbox, log } = home
   const containers = tables.table<Container>('containers')
+  const keeping = keepingOf(home)
   const asks = {
     image: client<typeof image>(bus, { node, actor: 'image' }),
     content: client<typeof content>(bus, { node, actor: 'content' }),
@@ -45,11 +48,12 @@ export async function startContainer(home: Home): Promise<AsyncDisposable> {
   async function create(request: CreateRequest, { signal, trace }: Asking): Promise<Container> {
     const { id } = request
     if (containers.get(id)) throw new Failure('already_exists', `create container ${id}: there is one`)
-    const made = await prepareContainer(asks, request, { signal, trace })
+    const { made, config } = await prepareContainer(asks, request, { signal, trace })
     try {
       signal.throwIfAborted()
       await tables.transaction(() => {
         containers.put(id, made)
+        keepContainer(keeping, made, { config })
         tell('created', id, trace, { image: made.image })
       })
       return made
@@ -69,6 +73,7 @@ export async function startContainer(home: Home): Promise<AsyncDisposable> {
     await asks.snapshot.remove({ key, driver }, { signal, trace }).catch(unlessMissing)
     await tables.transaction(() => {
       containers.remove(id)
+      keeping.gone(thingOf(id))
       tell('removed', id, trace)
     })
   }
@@ -79,11 +84,16 @@ export async function startContainer(home: Home): Promise<AsyncDisposable> {
       const kept = Object.entries({ ...found.labels, ...labels }).filter(([, value]) => value !== '')
       const labelled = { ...found, labels: Object.fromEntries(kept) }
       containers.put(id, labelled)
+      keeping.describe(thingOf(id), { labels: labelled.labels })
       tell('updated', id, trace)
       return labelled
     })
   }
 
+  // Those made before what is kept was written down; of their config nothing is known.
+  await tables.transaction(() => {
+    for (const { value } of containers.range()) if (!keeping.has(thingOf(value.id))) keepContainer(keeping, value)
+  })
   return await serve(bus, {
     node,
     actor: 'container',

@@ -4,7 +4,7 @@ import type { content } from '../../messages/content.ts'
 import { type Client, Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { Image, image } from '../../messages/image.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
-import { chainIds, type Descriptor, formatReference, maxDocumentSize, parseReference } from '../../messages/words/index.ts'
+import { chainIds, type Descriptor, type Digest, formatReference, maxDocumentSize, parseReference } from '../../messages/words/index.ts'
 import { type ImageConfig, parseConfig } from './config.ts'
 import { processOf } from './process.ts'
 
@@ -30,15 +30,15 @@ const owner = 'gantry.container'
 const slowMs = 30_000
 
 /**
- * Prepare what a container needs, and work out the record of it. The snapshot is there when this resolves; who cannot write the record removes it.
+ * Prepare what a container needs, and work out the record of it, and the image's config it comes from. The snapshot is there when this resolves; who cannot write the record removes it.
  */
-export async function prepareContainer(asks: Asks, request: CreateRequest, asking: Asking): Promise<Container> {
+export async function prepareContainer(asks: Asks, request: CreateRequest, asking: Asking): Promise<{ made: Container; config: Digest }> {
   const attempted = `create container ${request.id}`
   const found = await findImage(asks, request.image, attempted, asking)
   const config = parseConfig(await readBlob(asks, found.config, attempted, asking), found.name)
   const process = processOf(config, request, attempted)
   const driver = await prepareSnapshot(asks, { request, config, image: found.name }, asking)
-  return {
+  const made: Container = {
     id: request.id,
     image: found.name,
     digest: found.manifest.digest,
@@ -49,6 +49,7 @@ export async function prepareContainer(asks: Asks, request: CreateRequest, askin
     labels: request.labels,
     createdAt: new Date().toISOString(),
   }
+  return { made, config: found.config.digest }
 }
 
 async function findImage(asks: Asks, text: string, attempted: string, asking: Asking): Promise<Image> {

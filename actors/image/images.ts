@@ -2,9 +2,12 @@ import { isDeepStrictEqual } from 'node:util'
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Image } from '../../messages/image.ts'
 import type { Labels } from '../../messages/words/index.ts'
+import { parseFilters } from '../../runtime/filter.ts'
+import type { Keeping } from '../../runtime/keeping/keeping.ts'
 import type { Outbox } from '../../runtime/records/outbox.ts'
 import type { Tables } from '../../runtime/tables.ts'
 import { closure, missing, type SizeOf } from './closure.ts'
+import { keepImage, needs, thingOf } from './kept.ts'
 
 /** What is told when a name is recorded. */
 export type NewImage = Omit<Image, 'createdAt' | 'updatedAt' | 'size'>
@@ -14,17 +17,29 @@ interface Asked {
   readonly trace?: string | undefined
 }
 
+interface ListOptions {
+  readonly after?: string | undefined
+  /** each asks of name, digest or labels */
+  readonly filters?: readonly string[] | undefined
+}
+
 /** Names and what they name. Every change and the fact that tells it are one transaction. */
 export interface Images {
-  /** Fails with failed_precondition, naming what is missing, unless all of it is here. Labels the name has are kept, those given are set. */
+  /**
+   * Fails with failed_precondition, naming what is missing, unless all of it is here, and still is in the transaction that records it: from then on it is kept. Labels the
+   * name has are kept, those given are set.
+   */
   put(image: NewImage, asked: Asked): Promise<Image>
   /** Fails with not_found. */
   get(name: string): Image
-  list(after: string | undefined): { images: Omit<Image, 'parts'>[]; more: boolean }
+  /** By name, from one on. Fails with invalid_argument. */
+  list(options: ListOptions): { images: Omit<Image, 'parts'>[]; more: boolean }
   /** A label set to the empty string is taken away. Fails with not_found. */
   label(name: string, labels: Labels, asked: Pick<Asked, 'trace'>): Promise<Image>
   /** Fails with not_found. */
   remove(name: string, asked: Pick<Asked, 'trace'>): Promise<void>
+  /** Say of those recorded before what is kept was written down that they are there. */
+  keepFound(): Promise<void>
   /** What of it is gone. Fails with not_found. */
   missing(name: string, asked: Asked): Promise<Image['target'][]>
 }
@@ -32,6 +47,7 @@ export interface Images {
 export interface ImagesComponents {
   readonly tables: Tables
   readonly outbox: Pick<Outbox, 'put'>
+  readonly keeping: Keeping
   readonly sizeOf: SizeOf
   /** now, RFC 3339 */
   readonly now: () => string
@@ -41,7 +57,7 @@ export interface ImagesComponents {
 const page = 200
 
 /** The names recorded in the tables of a node. */
-export function openImages({ tables, outbox, sizeOf, now }: ImagesComponents): Images {
+export function openImages({ tables, outbox, keeping, sizeOf, now }: ImagesComponents): Images {
   const table = tables.table<Image>('image')
   const known = (name: string, attempted: string): Image => {
     const image = table.get(name)
@@ -54,14 +70,23 @@ export function openImages({ tables, outbox, sizeOf, now }: ImagesComponents): I
   return {
     async put(image, { signal, trace }) {
       const needed = closure(image)
+      const kept = needs(image).filter(keeping.has)
       const gone = await missing(sizeOf, needed, { signal })
       if (gone.length > 0) throw incomplete(image.name, gone)
       const size = needed.reduce((sum, descriptor) => sum + descriptor.size, 0)
       return await tables.transaction(() => {
+        // Collected since it was looked up: all that was known to be kept still has to be. What is only doomed is saved by being referred to.
+        const lost = kept.filter((thing) => !keeping.has(thing)).map(({ key }) => key)
+        if (lost.length > 0)
+          throw incomplete(
+            image.name,
+            needed.filter(({ digest }) => lost.includes(digest)),
+          )
         const before = table.get(image.name)
         const at = now()
         const labels = withLabels(before?.labels ?? {}, image.labels)
         const after: Image = { ...image, labels, size, createdAt: before?.createdAt ?? at, updatedAt: at }
+        keepImage(keeping, after)
         // Recording the same again is no change: nothing is told, and the time stands.
         if (before && isSame(before, after)) return before
         table.put(image.name, after)
@@ -71,14 +96,20 @@ export function openImages({ tables, outbox, sizeOf, now }: ImagesComponents): I
       })
     },
     get: (name) => known(name, 'get'),
-    list(after) {
-      const found = Array.from(table.range({ after, limit: page + 1 }), ({ value: { parts: _, ...image } }) => image)
+    list({ after, filters = [] }) {
+      const passes = parseFilters(filters)
+      const found = Iterator.from(table.range({ after }))
+        .filter(({ value: { name, target, labels } }) => passes({ name, digest: target.digest, labels }))
+        .map(({ value: { parts: _, ...image } }) => image)
+        .take(page + 1)
+        .toArray()
       return { images: found.slice(0, page), more: found.length > page }
     },
     label: (name, labels, { trace }) =>
       tables.transaction(() => {
         const before = known(name, 'label')
         const after: Image = { ...before, labels: withLabels(before.labels, labels), updatedAt: now() }
+        keeping.describe(thingOf(name), { labels: after.labels })
         if (isSame(before, after)) return before
         table.put(name, after)
         tell('updated', after, trace, { previous: before.target.digest })
@@ -88,7 +119,12 @@ export function openImages({ tables, outbox, sizeOf, now }: ImagesComponents): I
       tables.transaction(() => {
         const image = known(name, 'remove')
         table.remove(name)
+        keeping.gone(thingOf(name))
         tell('removed', image, trace)
+      }),
+    keepFound: () =>
+      tables.transaction(() => {
+        for (const { value } of table.range()) if (!keeping.has(thingOf(value.name))) keepImage(keeping, value)
       }),
     missing: async (name, { signal }) => await missing(sizeOf, closure(known(name, 'check')), { signal }),
   }

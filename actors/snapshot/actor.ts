@@ -84,7 +84,7 @@ export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
       return { mounts: driver.mounts(snapshots.mountable(driver, key)), driver: driver.name }
     },
     stat: async ({ key, driver }) => infoOf(snapshots.get(await drivers.find(driver), key)),
-    list: async ({ after, driver }) => snapshots.list(await drivers.find(driver), { after }),
+    list: async ({ driver, ...request }) => snapshots.list(await drivers.find(driver), request),
     label: async ({ key, labels, driver }, context) => infoOf(await snapshots.label(await drivers.find(driver), { key, labels }, context)),
     usage: async ({ key, driver }, context) => await snapshots.usage(await drivers.find(driver), key, context),
     async remove({ driver, ...request }, context) {

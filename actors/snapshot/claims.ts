@@ -10,7 +10,7 @@ export interface Claims {
   /** Record id of the snapshot that has a key or name. */
   holder(driver: string, key: string): string | undefined
   /** Keys and names of a driver in order, with record ids. */
-  range(driver: string, options: { after: string | undefined; limit: number }): { key: string; id: string }[]
+  range(driver: string, options: { after: string | undefined }): Iterable<{ key: string; id: string }>
   hasChildren(record: Snapshot): boolean
   /** Inside a transaction: claim what `record` needs now and let go of the rest. Fails with already_exists, not_found or failed_precondition. */
   reconcile(record: Snapshot, options: { stateOf: (id: string) => string | undefined }): Claimed
@@ -29,10 +29,10 @@ export function openClaims(tables: Tables): Claims {
 
   const claims: Claims = {
     holder: (driver, key) => keys.get(under(driver, key)),
-    range(driver, { after, limit }) {
+    *range(driver, { after }) {
       const prefix = under(driver, '')
-      const entries = [...keys.range({ prefix, limit, ...(after !== undefined && { after: prefix + after }) })]
-      return entries.map(({ key, value }) => ({ key: key.slice(prefix.length), id: value }))
+      for (const { key, value } of keys.range({ prefix, ...(after !== undefined && { after: prefix + after }) }))
+        yield { key: key.slice(prefix.length), id: value }
     },
     hasChildren: ({ id }) => [...children.range({ prefix: under(id, ''), limit: 1 })].length > 0,
     reconcile(record, { stateOf }) {

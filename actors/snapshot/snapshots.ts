@@ -2,6 +2,7 @@ import type { Commitment, snapshotMachine } from '../../machines/snapshot.ts'
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { SnapshotInfo } from '../../messages/snapshot.ts'
 import type { Labels } from '../../messages/words/index.ts'
+import { parseFilters } from '../../runtime/filter.ts'
 import type { Keeping } from '../../runtime/keeping/keeping.ts'
 import type { Records } from '../../runtime/records/records.ts'
 import type { Tables } from '../../runtime/tables.ts'
@@ -41,6 +42,12 @@ interface CommitInit {
   readonly lease?: string | undefined
 }
 
+interface ListOptions {
+  readonly after?: string | undefined
+  /** each asks of key, kind, parent, durable or labels */
+  readonly filters?: readonly string[] | undefined
+}
+
 /** The verbs, by key and name, on records. What cannot be is refused here or by the machine, in the transaction that would make it so. */
 export interface Snapshots {
   prepare(driver: Driver, init: PrepareInit, asked: Asked): Promise<Layer>
@@ -49,7 +56,8 @@ export interface Snapshots {
   get(driver: Driver, key: string): Snapshot
   /** An active one or a view. Fails with not_found or failed_precondition. */
   mountable(driver: Driver, key: string): Layer
-  list(driver: Driver, options: { after: string | undefined }): { snapshots: SnapshotInfo[]; more: boolean }
+  /** By key or name, from one on. Fails with invalid_argument. */
+  list(driver: Driver, options: ListOptions): { snapshots: SnapshotInfo[]; more: boolean }
   label(driver: Driver, init: { key: string; labels: Labels }, asked: Asked): Promise<Snapshot>
   usage(driver: Driver, key: string, asked: Asked): Promise<Usage>
   /** `unheld`: only if the collector found it unneeded and nothing came to hold it since, else failed_precondition. */
@@ -160,13 +168,17 @@ export function openSnapshots({ tables, records, claims, keeping, now }: Snapsho
       if (found.value === 'preparing') throw new Failure('failed_precondition', `${doing}: it is being prepared`)
       return layerOf(found)
     },
-    list(driver, { after }) {
-      const claimed = claims.range(driver.name, { after, limit: page + 1 })
-      const found = claimed.slice(0, page).flatMap(({ key, id }) => {
-        const record = records.get(id)
-        return record?.context.key === key ? [infoOf(record)] : []
-      })
-      return { snapshots: found, more: claimed.length > page }
+    list(driver, { after, filters = [] }) {
+      const passes = parseFilters(filters)
+      const found = Iterator.from(claims.range(driver.name, { after }))
+        .flatMap(({ key, id }) => {
+          const record = records.get(id)
+          return record?.context.key === key ? [infoOf(record)] : []
+        })
+        .filter(passes)
+        .take(page + 1)
+        .toArray()
+      return { snapshots: found.slice(0, page), more: found.length > page }
     },
     async label(driver, { key, labels }, asked) {
       const doing = `label ${key}`

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { thingTable } from '../../../runtime/keeping/things.ts'
 import { openRoom, reference } from '../../support/room.ts'
 
 const entrypoint = {
@@ -178,4 +179,16 @@ test('create gives up when told to, and leaves nothing', async () => {
   await expect(room.container.create({ id: 'c', image: reference, args: ['true'] }, { signal: AbortSignal.abort() })).rejects.toThrow()
   expect((await room.container.list({})).containers).toEqual([])
   expect([...room.snapshots.keys()]).toEqual([])
+})
+
+test('a container keeps its snapshot and what it was made from, until it is removed', async () => {
+  await using room = await openRoom()
+  const things = thingTable(room.home.tables)
+  const { digest } = await room.container.create({ id: 'c', image: reference, args: ['true'], labels: { 'gantry.gc.ref.image': 'other' } })
+  const refs = ['snapshot/overlay/c', `content/${digest}`]
+  expect(things.get('container/c')).toMatchObject({ root: true, refs: expect.arrayContaining(refs), labelled: ['image/other'] })
+  await room.container.label({ id: 'c', labels: { 'gantry.gc.ref.image': '' } })
+  expect(things.get('container/c')).toMatchObject({ root: true, labelled: [] })
+  await room.container.remove({ id: 'c' })
+  expect(things.get('container/c')).toBeUndefined()
 })

@@ -8,6 +8,8 @@ import type { Descriptor } from '../../../messages/words/index.ts'
 import { client } from '../../../runtime/bus/client.ts'
 import { memoryBus } from '../../../runtime/bus/memory.ts'
 import { serve } from '../../../runtime/bus/serve.ts'
+import { openKeeping } from '../../../runtime/keeping/keeping.ts'
+import { nameOf, thingTable } from '../../../runtime/keeping/things.ts'
 import type { Told } from '../../../runtime/records/outbox.ts'
 import { openTables } from '../../../runtime/tables.ts'
 import { tempDirectory } from '../../support/temp.ts'
@@ -35,8 +37,10 @@ async function images() {
   const told: Told[] = []
   const here = new Map(Array.from({ length: 9 }, (_, n) => [digest(n + 1), (n + 1) * 10]))
   let tick = 0
+  const keeping = openKeeping(tables, { now: () => new Date().toISOString() })
   const components = {
     tables,
+    keeping,
     outbox: { put: (one: Told) => void told.push(one) },
     now: () => new Date(1000 * ++tick).toISOString(),
     sizeOf: async ({ digest }: Descriptor, { signal }: { signal: AbortSignal }) => {
@@ -46,7 +50,7 @@ async function images() {
       return size
     },
   }
-  return { images: openImages(components), tables, told, here, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  return { images: openImages(components), tables, keeping, told, here, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
 const asked = { signal: new AbortController().signal }
@@ -74,7 +78,7 @@ test('a name is not recorded while anything said to be present is not here, or o
   })
   it.here.delete(digest(2))
   await expect(it.images.put(example('a', []), asked)).rejects.toMatchObject({ details: { missing: [digest(2)] } })
-  expect(it.images.list(undefined)).toEqual({ images: [], more: false })
+  expect(it.images.list({})).toEqual({ images: [], more: false })
   expect(it.told).toEqual([])
 })
 
@@ -83,6 +87,7 @@ test('when content does not answer nothing is recorded', async () => {
   const down = openImages({
     tables: it.tables,
     outbox: { put: () => {} },
+    keeping: it.keeping,
     now: () => '',
     sizeOf: () => Promise.reject(new Failure('unavailable', 'ask content: nobody answers')),
   })
@@ -126,11 +131,72 @@ test('a name is forgotten, what it named is not touched', async () => {
 test('lists by name, two hundred at a time, without parts', async () => {
   await using it = await images()
   for (let n = 0; n < 201; n++) await it.images.put(example(`image-${String(n).padStart(3, '0')}`), asked)
-  const first = it.images.list(undefined)
+  const first = it.images.list({})
   expect([first.images.length, first.images[0]?.name, first.more]).toEqual([200, 'image-000', true])
   expect(first.images[0]).not.toHaveProperty('parts')
-  const rest = it.images.list(first.images.at(-1)?.name)
+  const rest = it.images.list({ after: first.images.at(-1)?.name })
   expect([rest.images.map(({ name }) => name), rest.more]).toEqual([['image-200'], false])
+})
+
+test('lists those that pass a filter', async () => {
+  await using it = await images()
+  for (const name of ['a', 'b', 'c']) await it.images.put({ ...example(name), labels: { of: name } }, asked)
+  const names = (...filters: string[]) => it.images.list({ filters }).images.map(({ name }) => name)
+  expect(names('name==b')).toEqual(['b'])
+  expect(names('labels.of~=^[ac]$,name!=a', 'name==b')).toEqual(['b', 'c'])
+  expect(names(`digest==${digest(1)}`)).toEqual(['a', 'b', 'c'])
+  expect(() => names('name=')).toThrow()
+})
+
+test('what a name names is kept from the moment it is recorded, whatever was about to become of it', async () => {
+  await using it = await images()
+  const things = thingTable(it.tables)
+  const name = nameOf({ kind: 'content', key: digest(3) })
+  await it.tables.transaction(() => {
+    it.keeping.keep({ kind: 'content', key: digest(3) })
+    const row = things.get(name)
+    if (row) things.put(name, { ...row, doomed: true })
+  })
+  await it.images.put({ ...example('a'), labels: { 'gantry.gc.ref.content': digest(9) } }, asked)
+  expect(things.get(name)?.doomed).toBeUndefined()
+  expect(things.get('image/a')).toMatchObject({
+    root: true,
+    refs: [1, 2, 3, 4].map((n) => `content/${digest(n)}`),
+    labelled: [`content/${digest(9)}`],
+  })
+  await it.images.label('a', { 'gantry.gc.ref.content': '' }, {})
+  expect(things.get('image/a')).toMatchObject({ root: true, labelled: [] })
+  await it.images.remove('a', {})
+  expect(things.get('image/a')).toBeUndefined()
+})
+
+test('a name is not recorded when something was collected after it was looked up', async () => {
+  await using it = await images()
+  const thing = { kind: 'content', key: digest(3) }
+  await it.tables.transaction(() => it.keeping.keep(thing))
+  const collecting = openImages({
+    tables: it.tables,
+    keeping: it.keeping,
+    outbox: { put: () => {} },
+    now: () => '',
+    sizeOf: async ({ digest, size }) => {
+      if (digest === thing.key) await it.tables.transaction(() => it.keeping.gone(thing))
+      return size
+    },
+  })
+  await expect(collecting.put(example('a'), asked)).rejects.toMatchObject({
+    code: 'failed_precondition',
+    details: { missing: [thing.key] },
+  })
+  expect(() => it.images.get('a')).toThrow('there is none')
+})
+
+test('what was recorded before such things were written down is kept too', async () => {
+  await using it = await images()
+  await it.images.put(example('a'), asked)
+  await it.tables.transaction(() => it.keeping.gone({ kind: 'image', key: 'a' }))
+  await it.images.keepFound()
+  expect(thingTable(it.tables).get('image/a')).toMatchObject({ root: true })
 })
 
 test('says what of an image is gone since', async () => {
