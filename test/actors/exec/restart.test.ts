@@ -11,7 +11,7 @@ import { openRoom, processesOf, type Room, reference, runtimesHere } from '../..
 describe.each(await runtimesHere())('under $name', ({ path: runtime }) => {
   test('a running task goes on when its node stops, and is the node’s again when it comes back', async () => {
     await using room = await openRoom({ runtime })
-    const id = await room.start('echo before; trap "echo after; exit 4" USR1; while :; do sleep 0.01; done')
+    const id = await room.start('trap "echo after; exit 4" USR1; echo before; while :; do sleep 0.01; done')
     const { pid } = await room.exec.state({ id })
     await outputHas(room, id, 'before')
     await room.restart()
