@@ -27,6 +27,17 @@ export interface Commitment extends Ground {
   readonly lease?: string | undefined
 }
 
+/** A committed snapshot that gets what an active one holds. */
+export interface Replacement {
+  readonly name: string
+  /** its id */
+  readonly of: string
+  /** of its ancestors, nearest first */
+  readonly ancestors: readonly string[]
+  /** directories to be completed from them */
+  readonly implied: readonly string[]
+}
+
 export interface SnapshotContext extends Omit<SnapshotInput, 'at' | 'kind'> {
   /** `key` is its key while active or a view, its name once committed */
   readonly kind: 'active' | 'view' | 'committed'
@@ -38,6 +49,10 @@ export interface SnapshotContext extends Omit<SnapshotInput, 'at' | 'kind'> {
   readonly boot?: string | undefined
   /** what it will be, from the commit being asked for to its success or failure */
   readonly commitment?: Commitment | undefined
+  /** what it takes the place of, from that being asked for to its success or failure */
+  readonly replacement?: Replacement | undefined
+  /** id of the active snapshot whose contents it has got last, in place of its own */
+  readonly replacedBy?: string | undefined
   /** of a committed one, once measured */
   readonly usage?: { readonly size: number; readonly inodes: number } | undefined
 }
@@ -46,6 +61,9 @@ export type SnapshotEvent =
   | { type: 'made' }
   | { type: 'commit'; commitment: Commitment }
   | { type: 'frozen'; at: string; boot: string }
+  | { type: 'replace'; replacement: Replacement }
+  | { type: 'exchanged' }
+  | { type: 'replaced'; by: string; at: string }
   | { type: 'label'; labels: Labels; at: string }
   | { type: 'measured'; usage: { size: number; inodes: number } }
   | { type: 'settled' }
@@ -62,26 +80,32 @@ export type SnapshotEvent =
  *      │     └──made──► view │                                         │
  *    failed              │   │                                         │
  *      └──────►  removing ◄──┴──────────────── remove ─────────────────┘
- *                    └──discarded──► removed
+ *                 ▲  └──discarded──► removed
+ *                 └──exchanged── replacing ◄──replace── active
  *
+ * `replacing` gives its contents to a committed snapshot, which hears of it as `replaced`; `failed` leads back to active.
  * From `removing` on its key is free. One that could not be made is removed too, but nobody is told of its end, as nobody was told of its beginning.
  */
 export const snapshotMachine = setup({
   types: { context: {} as SnapshotContext, input: {} as SnapshotInput, events: {} as SnapshotEvent },
   guards: {
     isView: ({ context }) => context.kind === 'view',
+    isNews: ({ context, event }) => event.type === 'replaced' && event.by !== context.replacedBy,
   },
   actions: {
     /** have its directories */
     make: () => {},
     /** make it what the commitment says */
     freeze: () => {},
+    /** give its contents to the one it takes the place of, and have them hear of it */
+    exchange: () => {},
     /** have it on disk some time */
     settle: () => {},
     /** put its directories out of the way */
     discard: () => {},
     tellPrepared: () => {},
     tellCommitted: (_, _params: { key: string }) => {},
+    tellReplaced: () => {},
     tellRemoved: () => {},
     commit: assign(({ event }) => (event.type === 'commit' ? { commitment: event.commitment } : {})),
     giveUpCommitment: assign({ commitment: undefined }),
@@ -100,6 +124,9 @@ export const snapshotMachine = setup({
         boot: event.boot,
       }
     }),
+    replace: assign(({ event }) => (event.type === 'replace' ? { replacement: event.replacement } : {})),
+    giveUpReplacement: assign({ replacement: undefined }),
+    keepReplaced: assign(({ event }) => (event.type === 'replaced' ? { replacedBy: event.by, updatedAt: event.at, usage: undefined } : {})),
     keepLabels: assign(({ context, event }) => {
       if (event.type !== 'label') return {}
       const labels = Object.entries({ ...context.labels, ...event.labels }).filter(([, value]) => value !== '')
@@ -126,6 +153,7 @@ export const snapshotMachine = setup({
     active: {
       on: {
         commit: { target: 'committing', actions: 'commit' },
+        replace: { target: 'replacing', actions: 'replace' },
         label: { actions: 'keepLabels' },
         remove: { target: 'removing', actions: 'tellRemoved' },
       },
@@ -146,9 +174,17 @@ export const snapshotMachine = setup({
         failed: { target: 'active', actions: 'giveUpCommitment' },
       },
     },
+    replacing: {
+      entry: 'exchange',
+      on: {
+        exchanged: { target: 'removing', actions: ['giveUpReplacement', 'tellRemoved'] },
+        failed: { target: 'active', actions: 'giveUpReplacement' },
+      },
+    },
     committed: {
       entry: 'settle',
       on: {
+        replaced: { guard: 'isNews', actions: ['keepReplaced', 'tellReplaced'] },
         label: { actions: 'keepLabels' },
         measured: { actions: 'keepUsage' },
         settled: { actions: 'keepDurable' },

@@ -37,6 +37,7 @@ export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
       return driver
     },
     committed: (id) => durability.owe([id]),
+    replaced: (id, by) => snapshots.replaced(id, by),
     discarded: sweeper.sweep,
     now,
     boot,
@@ -87,6 +88,8 @@ export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
     list: async ({ driver, ...request }) => snapshots.list(await drivers.find(driver), request),
     label: async ({ key, labels, driver }, context) => infoOf(await snapshots.label(await drivers.find(driver), { key, labels }, context)),
     usage: async ({ key, driver }, context) => await snapshots.usage(await drivers.find(driver), key, context),
+    layer: async ({ key, driver }) => ({ target: snapshots.layer(await drivers.usable(driver), key) }),
+    replace: async ({ driver, ...request }, context) => infoOf(await snapshots.replace(await drivers.usable(driver), request, context)),
     async remove({ driver, ...request }, context) {
       await snapshots.remove(await drivers.find(driver), request, context)
       return {}

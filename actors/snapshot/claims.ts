@@ -4,7 +4,8 @@ import { recordId, type Snapshot } from './record.ts'
 
 /**
  * Who has which key or name, and who stands on whom: indexes of the records, kept in step inside every transaction that changes one.
- * A snapshot being committed has both its key and the name it is to get, and stands on its parent already.
+ * A snapshot being committed has both its key and the name it is to get, and stands on its parent already. One that takes the place of another stands on that one
+ * meanwhile, and alone.
  */
 export interface Claims {
   /** Record id of the snapshot that has a key or name. */
@@ -24,7 +25,7 @@ export interface Claimed {
 
 export function openClaims(tables: Tables): Claims {
   const keys = tables.table<string>('snapshot.keys')
-  const children = tables.table<true>('snapshot.children')
+  const children = tables.table<true | 'replaces'>('snapshot.children')
   const held = tables.table<Held>('snapshot.claims')
 
   const claims: Claims = {
@@ -44,9 +45,11 @@ export function openClaims(tables: Tables): Claims {
         throw new Failure('failed_precondition', `remove ${record.context.key}: other snapshots stand on it`)
       const [taken, released] = [without(wanted.keys, had.keys), without(had.keys, wanted.keys)]
       for (const key of released) keys.remove(key)
+      if (had.replaces !== undefined && wanted.replaces === undefined) children.remove(under(had.replaces, id))
       for (const parent of had.parents) if (!wanted.parents.includes(parent)) children.remove(under(parent, id))
       for (const key of taken) take(record, key)
       for (const parent of wanted.parents) if (!had.parents.includes(parent)) standOn(record, parent, stateOf(parent))
+      if (wanted.replaces !== undefined && had.replaces === undefined) replace(record, wanted.replaces, stateOf(wanted.replaces))
       if (wanted.keys.length > 0) held.put(id, wanted)
       else held.remove(id)
       return { taken: taken.map(withoutDriver), released: released.map(withoutDriver) }
@@ -60,6 +63,14 @@ export function openClaims(tables: Tables): Claims {
     keys.put(key, record.id)
   }
 
+  function replace(record: Snapshot, replaced: string, state: string | undefined): void {
+    const doing = `replace ${record.context.replacement?.name}`
+    if (state === undefined || state === 'removing') throw new Failure('not_found', `${doing}: it was removed meanwhile`)
+    for (const { value } of children.range({ prefix: under(replaced, '') }))
+      if (value === 'replaces') throw new Failure('failed_precondition', `${doing}: another takes its place already`)
+    children.put(under(replaced, record.id), 'replaces')
+  }
+
   function standOn(record: Snapshot, parent: string, state: string | undefined): void {
     if (state === undefined || state === 'removing') throw new Failure('not_found', `${doing(record)}: its parent was removed meanwhile`)
     if (state !== 'committed') throw new Failure('failed_precondition', `${doing(record)}: its parent is ${state}`)
@@ -71,17 +82,20 @@ export function openClaims(tables: Tables): Claims {
 interface Held {
   readonly keys: readonly string[]
   readonly parents: readonly string[]
+  /** the one it takes the place of */
+  readonly replaces?: string
 }
 
 const none: Held = { keys: [], parents: [] }
 
 function wantedBy({ value, context }: Snapshot): Held {
   if (value === 'removing' || value === 'removed') return none
-  const { driver, key, ancestors, commitment } = context
+  const { driver, key, ancestors, commitment, replacement } = context
   const [parent] = commitment?.ancestors ?? ancestors
   return {
     keys: [key, ...(commitment ? [commitment.name] : [])].map((one) => under(driver, one)),
     parents: parent === undefined ? [] : [recordId(driver, parent)],
+    ...(replacement && { replaces: recordId(driver, replacement.of) }),
   }
 }
 

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { chmod, mkdir, open, readdir, rename, rm, utimes } from 'node:fs/promises'
+import { chmod, mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Failure } from '../../messages/grammar/index.ts'
+import { thisProcess } from '../../runtime/alive.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 import { mountedUnder, unmount } from '../../runtime/mounts.ts'
-import { syncfsAsync } from '../../runtime/syscalls/index.ts'
+import { renameExchange, syncfsAsync } from '../../runtime/syscalls/index.ts'
 import type { Options } from './driver.ts'
 
 /** The directory of a driver: one directory an id, `fs` in it what the layer holds, and apart from them those that are on their way out. */
@@ -18,6 +20,11 @@ export interface Directories {
   make(id: string, ...beside: string[]): Promise<void>
   /** A new empty directory to try things in, gone when disposed. */
   scratch(): Promise<{ path: string } & AsyncDisposable>
+  /**
+   * Put what `by` has in the place of what `id` has, in one step, once `complete` has finished it and it is on disk. Asked again, it goes on where it was. What was
+   * there before is put aside until the next run of the kernel.
+   */
+  replace(id: string, by: string, complete: () => void): Promise<void>
   remove(id: string): Promise<void>
   sweep(options?: Options): Promise<void>
   ids(): Promise<string[]>
@@ -55,6 +62,21 @@ export function directories(path: string): Directories {
       })
       return { path: at, [Symbol.asyncDispose]: () => rm(at, { recursive: true, force: true }) }
     },
+    replace: (id, by, complete) =>
+      attempted(`put snapshot ${by} in the place of ${id}`, async () => {
+        // Wherever this is, there are the new contents: it says whether they were exchanged before a crash.
+        const mark = `made-as-${by}`
+        if (!(await isThere(places.beside(id, mark)))) {
+          complete()
+          await writeFile(places.beside(by, mark), '')
+          await places.sync()
+          exchange(of(id), of(by))
+        }
+        const aside = join(path, 'replaced', (await thisProcess()).boot)
+        await makeOwn(aside)
+        await unlessGone(rename(of(by), join(aside, by)))
+        await places.sync()
+      }),
     remove: (id) =>
       attempted(`remove directories of snapshot ${id}`, async () => {
         await makeOwn(removing)
@@ -70,6 +92,11 @@ export function directories(path: string): Directories {
           for (const { at } of await mountedUnder(join(removing, name))) await unmount(at)
           await rm(join(removing, name), { recursive: true, force: true })
         }
+        const { boot } = await thisProcess()
+        for (const name of await list(join(path, 'replaced'))) {
+          options?.signal?.throwIfAborted()
+          if (name !== boot) await rm(join(path, 'replaced', name), { recursive: true, force: true })
+        }
       }),
     ids: async () => (await list(path)).filter((name) => /^\d+$/.test(name)),
     sync: () =>
@@ -80,6 +107,18 @@ export function directories(path: string): Directories {
   }
   return places
 }
+
+/** What is at each of two paths is at the other then; nobody ever sees anything else. */
+function exchange(one: string, other: string): void {
+  try {
+    renameExchange(one, other)
+  } catch (error) {
+    if (errnoOf(error) !== 'EINVAL') throw error
+    throw new Failure('unimplemented', `exchange ${one} and ${other}: the file system cannot`, { cause: error })
+  }
+}
+
+const isThere = async (path: string): Promise<boolean> => (await unlessGone(stat(path))) !== undefined
 
 /** For root only: what is below has owners and modes of its own. */
 const makeOwn = (path: string) => mkdir(path, { recursive: true, mode: 0o700 })

@@ -64,6 +64,9 @@ export interface Driver {
   /** Where archives are applied to, for an active layer. */
   target(layer: Layer): Target
 
+  /** Of a driver that keeps what each layer changed apart from its ancestors. */
+  readonly layers?: Layers | undefined
+
   /** What the layer takes up itself. Measured anew each time, by looking at every file. */
   usage(layer: Layer, options?: Options): Promise<Usage>
 
@@ -78,6 +81,22 @@ export interface Driver {
 
   /** Resolves once all that was written so far is on disk. */
   sync(): Promise<void>
+}
+
+/** What a driver can do that keeps what each layer changed apart from its ancestors. */
+export interface Layers {
+  /** Where that is, of a committed layer, for reading. */
+  target(layer: Pick<Layer, 'id'>): Target
+
+  /**
+   * Give a committed layer what the active one `by` holds, all or nothing, also when the machine stops in the middle; completed as by commit. `by` has nothing any more. What the
+   * committed layer had stays where mounts find it until the machine starts anew: who has it mounted cannot be told.
+   */
+  replace(
+    layer: Pick<Layer, 'id' | 'ancestors'>,
+    init: { readonly by: string; readonly implied: readonly string[] },
+    options?: Options,
+  ): Promise<void>
 }
 
 /** One snapshot as a driver sees it. */

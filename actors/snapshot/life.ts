@@ -2,7 +2,7 @@ import type { snapshotMachine } from '../../machines/snapshot.ts'
 import type { Log } from '../../messages/grammar/index.ts'
 import type { Announcement, Effect } from '../../runtime/records/records.ts'
 import type { Driver } from './driver.ts'
-import { layerId, layerOf, type Snapshot } from './record.ts'
+import { layerId, layerOf, recordId, type Snapshot } from './record.ts'
 
 type Machine = typeof snapshotMachine
 
@@ -10,6 +10,8 @@ export interface LifeComponents {
   readonly driverOf: (snapshot: Snapshot) => Driver
   /** has reached its place, but perhaps not the disk */
   readonly committed: (id: string) => void
+  /** has got the contents of another, which ends; said again after a crash */
+  readonly replaced: (id: string, by: string) => Promise<void>
   /** is out of the way, but still takes up space */
   readonly discarded: (driver: Driver) => void
   readonly now: () => string
@@ -34,6 +36,16 @@ export function life(components: LifeComponents) {
     return { type: 'frozen', at: now(), boot }
   }
 
+  const exchange: Effect<Machine> = async (snapshot, _, { signal }) => {
+    const { replacement } = snapshot.context
+    const driver = driverOf(snapshot)
+    if (!replacement || !driver.layers) throw new Error(`snapshot ${snapshot.id} takes the place of none`)
+    const { of, ancestors, implied } = replacement
+    await driver.layers.replace({ id: of, ancestors }, { by: layerId(snapshot.id), implied }, { signal })
+    await components.replaced(recordId(driver.name, of), snapshot.id)
+    return { type: 'exchanged' }
+  }
+
   const settle: Effect<Machine> = ({ id }) => {
     components.committed(id)
     return undefined
@@ -51,7 +63,7 @@ export function life(components: LifeComponents) {
     return { type: 'discarded' }
   }
 
-  return { effects: { make, freeze, settle, discard }, announcements }
+  return { effects: { make, freeze, exchange, settle, discard }, announcements }
 }
 
 const tellPrepared: Announcement<Machine> = ({ context: { key, driver, parent, kind } }) => ({
@@ -66,6 +78,12 @@ const tellCommitted: Announcement<Machine> = ({ context: { key: name, driver, pa
   data: { key, name, driver, ...(parent !== undefined && { parent }) },
 })
 
+const tellReplaced: Announcement<Machine> = ({ context: { key: name, driver } }) => ({
+  fact: 'replaced',
+  entity: name,
+  data: { name, driver },
+})
+
 const tellRemoved: Announcement<Machine> = ({ context: { key, driver } }) => ({ fact: 'removed', entity: key, data: { key, driver } })
 
-const announcements = { tellPrepared, tellCommitted, tellRemoved }
+const announcements = { tellPrepared, tellCommitted, tellReplaced, tellRemoved }

@@ -7,7 +7,7 @@ import { mountAll } from '../../runtime/mounts.ts'
 import { asLayer } from '../../runtime/overlay-data.ts'
 import { copyAttributes } from './attributes.ts'
 import { directories } from './directories.ts'
-import type { Driver, Layer, Options } from './driver.ts'
+import type { Driver, Layer, Layers, Options } from './driver.ts'
 import { adoptImplied } from './implied.ts'
 import { measure, nothing } from './usage.ts'
 
@@ -31,6 +31,14 @@ export function overlay(directory: string): Driver {
     if (nearest === undefined) return bind(places.fs(id), kind)
     if (kind === 'active') return over([lowerdir(ancestors), `upperdir=${places.fs(id)}`, `workdir=${places.beside(id, 'work')}`])
     return further.length === 0 ? bind(places.fs(nearest), kind) : over([lowerdir(ancestors)])
+  }
+
+  const layers: Layers = {
+    target: ({ id }) => ({ kind: 'directory', path: places.fs(id), whiteouts: 'overlay' }),
+    async replace({ id, ancestors }, { by, implied }, options) {
+      options?.signal?.throwIfAborted()
+      await places.replace(id, by, () => adoptImplied(implied, { of: places.fs(by), from: ancestors.map(places.fs) }))
+    },
   }
 
   return {
@@ -64,6 +72,9 @@ export function overlay(directory: string): Driver {
     target(layer) {
       if (layer.ancestors.length > 0 || features.userxattr) return { kind: 'mount', mounts: mounts(layer) }
       return { kind: 'directory', path: places.fs(layer.id), whiteouts: 'overlay' }
+    },
+    get layers() {
+      return features.userxattr ? undefined : layers
     },
     usage: async ({ id, kind }, options) => (kind === 'view' ? nothing : await measure(places.fs(id), options)),
     remove: places.remove,

@@ -1,13 +1,13 @@
 import type { Commitment, snapshotMachine } from '../../machines/snapshot.ts'
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
-import type { SnapshotInfo } from '../../messages/snapshot.ts'
+import type { SnapshotInfo, Target } from '../../messages/snapshot.ts'
 import type { Labels } from '../../messages/words/index.ts'
 import { parseFilters } from '../../runtime/filter.ts'
 import type { Keeping } from '../../runtime/keeping/keeping.ts'
 import type { Records } from '../../runtime/records/records.ts'
 import type { Tables } from '../../runtime/tables.ts'
 import type { Claims } from './claims.ts'
-import type { Driver, Layer, Usage } from './driver.ts'
+import type { Driver, Layer, Layers, Usage } from './driver.ts'
 import { thingOf } from './kept.ts'
 import { layerId, layerOf, openIds, recordId, type Snapshot } from './record.ts'
 
@@ -42,6 +42,12 @@ interface CommitInit {
   readonly lease?: string | undefined
 }
 
+interface ReplaceInit {
+  readonly key: string
+  readonly name: string
+  readonly implied?: readonly string[] | undefined
+}
+
 interface ListOptions {
   readonly after?: string | undefined
   /** each asks of key, kind, parent, durable or labels */
@@ -56,12 +62,18 @@ export interface Snapshots {
   get(driver: Driver, key: string): Snapshot
   /** An active one or a view. Fails with not_found or failed_precondition. */
   mountable(driver: Driver, key: string): Layer
+  /** The own files of a committed one. Fails with not_found, failed_precondition or unimplemented. */
+  layer(driver: Driver, key: string): Target
+  /** Give the committed `name` what the active `key` holds. */
+  replace(driver: Driver, init: ReplaceInit, asked: Asked): Promise<Snapshot>
   /** By key or name, from one on. Fails with invalid_argument. */
   list(driver: Driver, options: ListOptions): { snapshots: SnapshotInfo[]; more: boolean }
   label(driver: Driver, init: { key: string; labels: Labels }, asked: Asked): Promise<Snapshot>
   usage(driver: Driver, key: string, asked: Asked): Promise<Usage>
   /** `unheld`: only if the collector found it unneeded and nothing came to hold it since, else failed_precondition. */
   remove(driver: Driver, init: { key: string; unheld?: true | undefined }, asked: Asked): Promise<void>
+  /** The committed one of an id has got what `by` held; said twice, it is heard once. */
+  replaced(id: string, by: string): Promise<void>
   /** Records with these ids have reached the disk. */
   settled(ids: readonly string[]): Promise<void>
 }
@@ -82,6 +94,12 @@ export function openSnapshots({ tables, records, claims, keeping, now }: Snapsho
     if (found.value !== 'committed')
       throw new Failure('failed_precondition', `${doing}: its parent ${parent} is ${found.value}, not committed`)
     return { parent, ancestors: [layerId(found.id), ...found.context.ancestors] }
+  }
+
+  function committedOf(driver: Driver, name: string, doing: string): Snapshot {
+    const found = find(driver, name, doing)
+    if (found.value !== 'committed') throw new Failure('failed_precondition', `${doing}: ${name} is ${found.value}, not committed`)
+    return found
   }
 
   /** `event` to a record, in words of who asked: they know a key, not an id. */
@@ -168,6 +186,23 @@ export function openSnapshots({ tables, records, claims, keeping, now }: Snapsho
       if (found.value === 'preparing') throw new Failure('failed_precondition', `${doing}: it is being prepared`)
       return layerOf(found)
     },
+    layer(driver, key) {
+      const doing = `find the layer of ${key}`
+      return layersOf(driver, doing).target(layerOf(committedOf(driver, key, doing)))
+    },
+    async replace(driver, { key, name, implied = [] }, asked) {
+      const doing = `replace ${name} by ${key}`
+      layersOf(driver, doing)
+      const found = find(driver, key, doing)
+      const replaced = committedOf(driver, name, doing)
+      const { ancestors, parent } = replaced.context
+      if (found.context.parent !== undefined && found.context.parent !== parent)
+        throw new Failure('failed_precondition', `${doing}: it was prepared on ${found.context.parent}, and is not to be on ${parent}`)
+      const completed = found.context.parent === undefined ? implied : []
+      const replacement = { name, of: layerId(replaced.id), ancestors, implied: completed }
+      await send(found, { type: 'replace', replacement }, { doing, asked })
+      return find(driver, name, doing)
+    },
     list(driver, { after, filters = [] }) {
       const passes = parseFilters(filters)
       const found = Iterator.from(claims.range(driver.name, { after }))
@@ -197,11 +232,17 @@ export function openSnapshots({ tables, records, claims, keeping, now }: Snapsho
       const also = () => void (unheld && keeping.demandUnheld(thingOf(driver.name, key)))
       await send(find(driver, key, doing), { type: 'remove' }, { doing, asked, also })
     },
+    replaced: async (id, by) => void (await records.send(id, { type: 'replaced', by, at: now() }).catch(ifRemoved)),
     async settled(ids) {
       await Promise.all(ids.map((id) => records.send(id, { type: 'settled' }).catch(ifRemoved)))
     },
   }
   return snapshots
+}
+
+function layersOf({ name, layers }: Driver, doing: string): Layers {
+  if (!layers) throw new Failure('unimplemented', `${doing}: driver ${name} keeps no layers apart`)
+  return layers
 }
 
 /** Most snapshots in one answer. */
@@ -220,6 +261,6 @@ export const infoOf = ({ context }: Snapshot): SnapshotInfo => ({
 })
 
 /** It was removed meanwhile: nothing to write down. */
-function ifRemoved(error: unknown): void {
+function ifRemoved(error: unknown): undefined {
   if (!isFailure(error, 'not_found', 'failed_precondition')) throw error
 }

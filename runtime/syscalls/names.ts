@@ -13,7 +13,9 @@ export const S = {
   FIFO: 0o010000,
 } as const
 
+const AT_FDCWD = -100
 const AT_REMOVEDIR = 0x200
+const RENAME_EXCHANGE = 2
 
 const mkdiratC = libc<[number, CString, number]>('int mkdirat(int directory, const void *path, uint32_t mode)')
 const mknodatC = libc<[number, CString, number, number]>('int mknodat(int directory, const void *path, uint32_t mode, uint64_t device)')
@@ -23,6 +25,9 @@ const linkatC = libc<[number, CString, number, CString, number]>(
 )
 const unlinkatC = libc<[number, CString, number]>('int unlinkat(int directory, const void *path, int flags)')
 const renameatC = libc<[number, CString, number, CString]>('int renameat(int from, const void *path, int to, const void *other)')
+const renameat2C = libc<[number, CString, number, CString, number]>(
+  'int renameat2(int from, const void *path, int to, const void *other, uint32_t flags)',
+)
 const readlinkatC = libc<[number, CString, Uint8Array, number]>('long readlinkat(int directory, const void *path, void *room, size_t size)')
 
 export const mkdirat = (directory: number, path: Path, mode: number): void =>
@@ -69,6 +74,10 @@ export const rmdirat = (directory: number, path: Path): void => void checked(unl
 
 export const renameat = (from: number, path: Path, to: number, other: Path): void =>
   void checked(renameatC(from, pathBytes(path), to, pathBytes(other)), 'renameat')
+
+/** Exchange two paths in one step. Fails with EINVAL where the file system cannot. */
+export const renameExchange = (path: Path, other: Path): void =>
+  void checked(renameat2C(AT_FDCWD, pathBytes(path), AT_FDCWD, pathBytes(other), RENAME_EXCHANGE), 'renameat2')
 
 /** What a symbolic link holds, as bytes. */
 export function readlinkat(directory: number, path: Path): Buffer {
