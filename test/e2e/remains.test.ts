@@ -46,7 +46,9 @@ test('of an orphan it is seen that it is left over, whatever ties it to the node
 })
 
 for (const driver of drivers) {
-  test(`of a container on ${driver} its monitor and its command are seen; without node and monitor, that the command is an orphan`, async () => {
+  test(`of a container on ${driver} its monitor and its command are seen; without node and monitor, that the command is an orphan`, {
+    timeout: 60_000,
+  }, async () => {
     const reference = serveImage(registry, 'busybox', await busyboxImage())
     await node.run('dist', ['pull', '--driver', driver, reference])
     await node.run('ctr', ['run', '--detach', '--driver', driver, '--id', driver, reference, 'sleep', '1000'])
