@@ -9,8 +9,9 @@
  */
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Tables } from '../tables.ts'
+import { openJournal } from './journal.ts'
 import { openLeases } from './leases.ts'
-import { type Labels, nameOf, type Row, readLabels, refsOf, type Thing, thingTable } from './things.ts'
+import { isRootAt, type Labels, nameOf, type Row, readLabels, refsOf, type Thing, thingTable } from './things.ts'
 
 /** What its owner says of a thing; what is left out stays as it was said before. */
 export interface Said {
@@ -60,6 +61,7 @@ function readGrace(text: string | undefined): number | undefined {
 export function openKeeping(tables: Tables, { now, graceMs = 86_400_000 }: KeepingInit): Keeping {
   const things = thingTable(tables)
   const leases = openLeases(tables, { now })
+  const journal = openJournal(tables)
 
   /** What is needed is not doomed, nor is what it needs: saving stops at what is not doomed. */
   function save(name: string): void {
@@ -69,32 +71,39 @@ export function openKeeping(tables: Tables, { now, graceMs = 86_400_000 }: Keepi
     for (const ref of refsOf(row)) save(ref)
   }
 
-  function write(name: string, row: Row): void {
+  /** What stays doomed saves nothing. */
+  function write(name: string, row: Row, lease?: string): void {
     things.put(name, row)
-    for (const ref of refsOf(row)) save(ref)
+    journal.note(name, lease)
+    if (!row.doomed) for (const ref of refsOf(row)) save(ref)
   }
 
-  function holdBy(thing: Thing, row: Row, lease: string | undefined): Row {
-    if (lease === undefined) return { ...row, until: new Date(Date.parse(now()) + graceMs).toISOString(), doomed: undefined }
-    leases.hold(lease, thing)
-    return { ...row, doomed: undefined }
+  function hold(thing: Thing, row: Row, lease: string | undefined): void {
+    if (lease !== undefined) leases.hold(lease, thing)
+    write(nameOf(thing), { ...row, ...(lease === undefined && { until: graceOf(row) }), doomed: undefined }, lease)
+  }
+
+  /** Holding it again never shortens for how long it is held. */
+  function graceOf({ until = '' }: Row): string {
+    const from = new Date(Date.parse(now()) + graceMs).toISOString()
+    return until > from ? until : from
   }
 
   return {
     keep(thing, { lease, ...said } = {}) {
-      const name = nameOf(thing)
-      write(name, holdBy(thing, merge(things.get(name) ?? blank, said), lease))
+      hold(thing, merge(things.get(nameOf(thing)) ?? blank, said), lease)
     },
     describe(thing, said) {
       const name = nameOf(thing)
-      const row = things.get(name)
-      if (row) write(name, merge(row, said))
+      const before = things.get(name)
+      if (!before) return
+      const row = merge(before, said)
+      write(name, isRootAt(name, row, now()) ? { ...row, doomed: undefined } : row)
     },
     has: (thing) => things.get(nameOf(thing)) !== undefined,
     hold(thing, lease) {
-      const name = nameOf(thing)
-      const row = things.get(name)
-      if (row) write(name, holdBy(thing, row, lease))
+      const row = things.get(nameOf(thing))
+      if (row) hold(thing, row, lease)
       return row !== undefined
     },
     gone: (thing) => void things.remove(nameOf(thing)),

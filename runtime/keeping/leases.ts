@@ -4,17 +4,22 @@ import { nameOf, type Thing, thingOf } from './things.ts'
 
 /** What leases hold. Who owns leases says when one begins and ends; everything else may only add to one that has begun. */
 export interface Leases {
-  /** Inside a transaction: it holds from now on, until `expiresAt` if that is given; said again, until then instead. */
+  /**
+   * Inside a transaction: it holds from now on, until `expiresAt` if that is given; said again, until then instead. Fails with not_found when it has expired
+   * since it was begun: what it held may be doomed.
+   */
   begin(id: string, expiresAt: string | undefined): void
   /** Inside a transaction: it holds nothing any more. */
   end(id: string): void
-  /** Inside a transaction: have it hold a thing. Fails with not_found when there is no such lease, or it has expired. */
+  /** Inside a transaction, and only as part of keeping it: have it hold a thing. Fails with not_found when there is no such lease, or it has expired. */
   hold(id: string, thing: Thing): void
   /** Inside a transaction. */
   drop(id: string, thing: Thing): void
   /** When it ends; undefined when there is none. */
   find(id: string): Lasting | undefined
   all(): Iterable<{ id: string } & Lasting>
+  /** Everything held by any, lease by lease. */
+  held(): Iterable<{ id: string; name: string }>
   /** What it holds, from one thing on. */
   things(id: string, options?: { after?: Thing | undefined; limit?: number | undefined }): Iterable<Thing>
 }
@@ -28,8 +33,12 @@ export function openLeases(tables: Tables, { now }: { now: () => string }): Leas
   const leases: Table<Lasting> = tables.table('keeping.lease')
   const held: Table<true> = tables.table('keeping.held')
   const under = (id: string, thing: Thing) => `${id}/${nameOf(thing)}`
-  const leased: Leases = {
-    begin: (id, expiresAt) => leases.put(id, { ...(expiresAt !== undefined && { expiresAt }) }),
+  return {
+    begin(id, expiresAt) {
+      const found = leases.get(id)
+      if (found && hasEnded(found, now())) throw new Failure('not_found', `begin lease ${id} again: it has expired`)
+      leases.put(id, { ...(expiresAt !== undefined && { expiresAt }) })
+    },
     end(id) {
       leases.remove(id)
       for (const { key } of held.range({ prefix: `${id}/` })) held.remove(key)
@@ -49,13 +58,15 @@ export function openLeases(tables: Tables, { now }: { now: () => string }): Leas
     *all() {
       for (const { key, value } of leases.range()) yield { id: key, ...value }
     },
+    *held() {
+      for (const { key } of held.range()) yield { id: key.slice(0, key.indexOf('/')), name: key.slice(key.indexOf('/') + 1) }
+    },
     *things(id, { after, limit } = {}) {
       const prefix = `${id}/`
       for (const { key } of held.range({ prefix, limit, ...(after && { after: under(id, after) }) }))
         yield thingOf(key.slice(prefix.length))
     },
   }
-  return leased
 }
 
 /** Whether a lease holds nothing any more at a time. */

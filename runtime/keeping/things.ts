@@ -29,6 +29,22 @@ export interface Row {
 /** Names of everything a thing refers to. */
 export const refsOf = ({ refs, labelled }: Row): readonly string[] => [...refs, ...labelled]
 
+/** For ever, sorting after every time. */
+export const forever = 'for ever'
+
+/**
+ * Until when a thing is kept by what is said of it, whatever holds it or refers to it; the empty string if not at all. The label that ends that ends all of it, but
+ * nobody can take away a container for somebody else: that one goes on.
+ */
+export function rootUntil(name: string, { root, rooted = '', until = '', expires = forever }: Row): string {
+  if (root && name.startsWith('container/')) return forever
+  const longest = [root ? forever : '', rooted === 'always' ? forever : rooted, until].toSorted().at(-1) ?? ''
+  return longest < expires ? longest : expires
+}
+
+/** Whether a thing is kept at a time, whatever holds it or refers to it. */
+export const isRootAt = (name: string, row: Row, at: string): boolean => rootUntil(name, row) > at
+
 export const thingTable = (tables: Tables): Table<Row> => tables.table<Row>('thing')
 
 /** A thing as a key of the table, and as one of its references. */

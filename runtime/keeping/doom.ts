@@ -1,0 +1,41 @@
+import type { Tables } from '../tables.ts'
+import { refsOf, thingTable } from './things.ts'
+import type { View } from './view.ts'
+
+/**
+ * Doom things found unneeded in a view, in one transaction; answers the names of those doomed. What changed since the view was made, and all it refers to, is spared. Whoever comes
+ * to need something doomed saves it in the transaction that refers to it or holds it, and its owner is refused to collect it.
+ *
+ * `names` are unneeded things such that whatever unneeded thing refers to one of them is among them or was given to an earlier call: what saves
+ * relies on it that nothing that is not doomed refers to anything that is.
+ */
+export async function doom(tables: Tables, view: Pick<View, 'changed'>, names: readonly string[]): Promise<string[]> {
+  const things = thingTable(tables)
+  return await tables.transaction(() => {
+    const spared = reachedFromChanged(tables, view)
+    return names.filter((name) => {
+      const row = spared.has(name) ? undefined : things.get(name)
+      if (row && !row.doomed) things.put(name, { ...row, doomed: true })
+      return row !== undefined
+    })
+  })
+}
+
+/** What changed since the view was made, and all that can be come to from there: whatever of it is needed now was not for another reason than these. */
+function reachedFromChanged(tables: Tables, { changed }: Pick<View, 'changed'>): ReadonlySet<string> {
+  const things = thingTable(tables)
+  const reached = new Set(changed())
+  for (const name of reached) {
+    const row = things.get(name)
+    for (const ref of row ? refsOf(row) : []) reached.add(ref)
+  }
+  return reached
+}
+
+/** Take away the row of something doomed whose owner does not know it, unless it was made meanwhile. */
+export async function forget(tables: Tables, name: string): Promise<void> {
+  const things = thingTable(tables)
+  await tables.transaction(() => {
+    if (things.get(name)?.doomed) things.remove(name)
+  })
+}
