@@ -15,6 +15,8 @@ export interface Destination {
   readonly subjects: string
   /** root whose node.json told it; undefined when it was given by hand */
   readonly root?: string | undefined
+  /** the node is on this machine, on that root: files it lends can be opened */
+  readonly here: boolean
 }
 
 /**
@@ -29,10 +31,11 @@ export async function destination(options: Globals, env: NodeJS.ProcessEnv): Pro
   if (nats !== undefined) {
     const here = await whereabouts(root).catch(() => undefined)
     const node = nodeName(named ?? here?.node ?? defaultNodeName(hostname()))
-    return { nats: natsAddress(nats), node, subjects: subjects ?? here?.subjects ?? 'gantry' }
+    return { nats: natsAddress(nats), node, subjects: subjects ?? here?.subjects ?? 'gantry', here: false }
   }
   const here = await runningOn(root)
-  return { nats: await addressOf(here), node: nodeName(named ?? here.node), subjects: subjects ?? here.subjects, root }
+  const node = nodeName(named ?? here.node)
+  return { nats: await addressOf(here), node, subjects: subjects ?? here.subjects, root, here: node === here.node }
 }
 
 /** For people who ask where there is no node. */

@@ -1,14 +1,15 @@
 import type { Client } from '../../messages/grammar/index.ts'
 import type { image } from '../../messages/image.ts'
+import { type FilterOptions, filtersOf } from './filters.ts'
 import { ago, type Column, type Listing, listing, print, short, size } from './output.ts'
 import { pages } from './pages.ts'
 
 type Row = Awaited<ReturnType<Client<typeof image>['list']>>['images'][number]
 
 /** Print every image of a node. */
-export async function listImages(images: Client<typeof image>, how: Listing): Promise<void> {
+export async function listImages(images: Client<typeof image>, how: Listing, filters: FilterOptions): Promise<void> {
   const rows = await pages(
-    async (after: string | undefined) => await images.list(after === undefined ? {} : { after }),
+    async (after: string | undefined) => await images.list({ ...filtersOf(filters), ...(after !== undefined && { after }) }),
     (page) => page.images,
     ({ name }) => name,
   )

@@ -11,6 +11,8 @@ import type { Listing } from './output.ts'
 export interface Session extends AsyncDisposable {
   readonly bus: Bus
   readonly node: string
+  /** The node is on this machine: files it lends can be opened. */
+  readonly here: boolean
   readonly listing: Listing
   /** Aborted when the command is told to stop, or has taken too long. */
   readonly signal: AbortSignal
@@ -82,6 +84,7 @@ async function openSession(options: Globals, stopped: AbortSignal): Promise<Sess
   return {
     bus,
     node: to.node,
+    here: to.here,
     signal,
     listing: { json, terminal: process.stdout.isTTY },
     ask: (actor, node = to.node) => client(bus, { node, actor }, defaults),

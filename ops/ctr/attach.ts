@@ -1,7 +1,7 @@
 import type { exec, Task } from '../../messages/exec.ts'
 import type { Asking, Client } from '../../messages/grammar/index.ts'
+import { write } from '../command/write.ts'
 import { pumpInput } from './input.ts'
-import { write } from './output.ts'
 import { forwardSignals } from './signals.ts'
 import { rawTerminal } from './terminal.ts'
 

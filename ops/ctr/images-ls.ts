@@ -1,9 +1,12 @@
 import type { Command } from 'commander'
 import type { image } from '../../messages/image.ts'
+import { addFilters, type FilterOptions } from '../command/filters.ts'
 import { listImages } from '../command/images.ts'
 import { asking } from '../command/session.ts'
 
-/** `ctr images ls`: as `dist images`. */
+/** `ctr images ls [--filter …]`: as `dist images`. */
 export function imagesLs(command: Command): void {
-  command.action(asking(async ({ ask, listing }) => listImages(ask<typeof image>('image'), listing)))
+  addFilters(command).action(
+    asking<FilterOptions>(async ({ ask, listing }, { options }) => await listImages(ask<typeof image>('image'), listing, options)),
+  )
 }

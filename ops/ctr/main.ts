@@ -29,4 +29,13 @@ await run('ctr', 'Run containers of images that are here', {
     summary: 'blobs in the content store',
     verbs: { ls: { summary: 'list them', load: async () => (await import('./content-ls.ts')).contentLs } },
   },
+  leases: {
+    summary: 'what holds blobs, snapshots and images that nothing else refers to',
+    verbs: {
+      ls: { summary: 'list them', load: async () => (await import('./leases-ls.ts')).leasesLs },
+      create: { summary: 'make one', load: async () => (await import('./leases-create.ts')).leasesCreate },
+      add: { summary: 'have one hold more', load: async () => (await import('./leases-add.ts')).leasesAdd },
+      rm: { summary: 'end some', load: async () => (await import('./leases-rm.ts')).leasesRm },
+    },
+  },
 })

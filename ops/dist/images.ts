@@ -1,9 +1,12 @@
 import type { Command } from 'commander'
 import type { image } from '../../messages/image.ts'
+import { addFilters, type FilterOptions } from '../command/filters.ts'
 import { listImages } from '../command/images.ts'
 import { asking } from '../command/session.ts'
 
-/** `dist images`: the images that are here, by name. */
+/** `dist images [--filter …]`: the images that are here, by name. */
 export function images(command: Command): void {
-  command.action(asking(async ({ ask, listing }) => listImages(ask<typeof image>('image'), listing)))
+  addFilters(command).action(
+    asking<FilterOptions>(async ({ ask, listing }, { options }) => await listImages(ask<typeof image>('image'), listing, options)),
+  )
 }

@@ -2,11 +2,21 @@
 import { run } from '../command/program.ts'
 
 await run('dist', 'Bring images from registries, and look after their content', {
-  pull: { summary: 'bring an image from a registry', load: async () => (await import('./pull.ts')).pull },
+  pull: { summary: 'bring an image from a registry, and unpack it', load: async () => (await import('./pull.ts')).pull },
+  fetch: { summary: 'bring an image from a registry, packed', load: async () => (await import('./fetch.ts')).fetch },
+  'fetch-object': {
+    summary: 'print a manifest or a blob of a registry',
+    load: async () => (await import('./fetch-object.ts')).fetchObject,
+  },
   images: { summary: 'list the images that are here', alias: 'ls', load: async () => (await import('./images.ts')).images },
   rmi: { summary: 'forget images', load: async () => (await import('./rmi.ts')).rmi },
-  list: { summary: 'list the blobs in the content store', load: async () => (await import('./list.ts')).list },
+  ingest: { summary: 'make standard input a blob', load: async () => (await import('./ingest.ts')).ingest },
   active: { summary: 'list the blobs on their way into the content store', load: async () => (await import('./active.ts')).active },
+  abort: { summary: 'throw away blobs that are not whole', load: async () => (await import('./abort.ts')).abort },
+  list: { summary: 'list the blobs in the content store', load: async () => (await import('./list.ts')).list },
   path: { summary: 'print the files blobs lie in', load: async () => (await import('./path.ts')).path },
+  label: { summary: 'set labels of a blob', load: async () => (await import('./label.ts')).label },
+  verify: { summary: 'hash blobs again', load: async () => (await import('./verify.ts')).verify },
   delete: { summary: 'delete blobs', load: async () => (await import('./delete.ts')).remove },
+  usage: { summary: 'say what the content store takes up', load: async () => (await import('./usage.ts')).usage },
 })

@@ -1,9 +1,12 @@
-/** `gantry`: run a node, and look at the nodes there are. */
+/** `gantry`: run a node, look at the nodes there are, and at what they keep. */
 import { run } from '../command/program.ts'
 
 await run('gantry', 'Container images moved, unpacked and run by actors that talk over NATS', {
   up: { summary: 'run a node in the foreground', load: async () => (await import('./up.ts')).up },
   nodes: { summary: 'list the nodes of the system', load: async () => (await import('./nodes.ts')).nodes },
   events: { summary: 'show what happens, as it happens', load: async () => (await import('./events.ts')).events },
+  gc: { summary: 'take away what nothing needs any more', load: async () => (await import('./gc.ts')).gc },
+  why: { summary: 'say what keeps a thing', load: async () => (await import('./why.ts')).why },
+  scrub: { summary: 'look at blobs and snapshots again', load: async () => (await import('./scrub.ts')).scrub },
   config: { summary: 'print the configuration a node would run with', load: async () => (await import('./config.ts')).config },
 })
