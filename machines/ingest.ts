@@ -23,6 +23,8 @@ export interface Claim {
 
 export interface IngestInput extends Expectation {
   readonly reference: string
+  readonly epoch: string
+  readonly lease?: string | undefined
   readonly grant: Grant
   readonly at: string
 }
@@ -31,6 +33,10 @@ export interface IngestContext extends Expectation {
   readonly reference: string
   readonly startedAt: string
   readonly updatedAt: string
+  /** another one whenever what was read of it counts for nothing any more: begun, started over, truncated */
+  readonly epoch: string
+  /** what it is held by, and the blob it becomes */
+  readonly lease?: string | undefined
   /** absent while nobody holds it */
   readonly grant?: Grant | undefined
   /** what commit asked for */
@@ -39,15 +45,19 @@ export interface IngestContext extends Expectation {
   readonly found?: { readonly digest: Digest; readonly size: number } | undefined
   /** why it was thrown away */
   readonly why?: string | undefined
+  /** thrown away because nothing needed it, if so it is */
+  readonly unheld?: boolean | undefined
 }
 
 export type IngestEvent =
   /** A writer goes on where another left off; with `restart` from nothing, because what is there is not of what it brings. */
-  | ({ type: 'open'; grant: Grant; offset: number; restart: boolean; at: string } & Expectation)
+  | ({ type: 'open'; grant: Grant; offset: number; restart: boolean; epoch: string; lease?: string | undefined; at: string } & Expectation)
   | { type: 'advance'; at: string }
+  /** What follows some byte was thrown away. */
+  | { type: 'truncate'; epoch: string; at: string }
   | { type: 'commit'; claim: Claim; at: string }
   | { type: 'close'; at: string }
-  | { type: 'abort'; why: string }
+  | { type: 'abort'; why: string; unheld?: boolean | undefined; found?: IngestContext['found'] }
   /** The holder of `token` is dead; `grant` is of who found out. */
   | { type: 'break'; token: string; grant: Grant; at: string }
   | { type: 'verified'; digest: Digest; size: number; at: string }
@@ -64,7 +74,7 @@ export type IngestEvent =
  *      └─────────────────────────────┘
  *
  * It is held in opened, receiving and verifying; closed keeps the bytes and waits to be opened again. `abort` ends it from
- * everywhere but verifying. `break` takes it from a dead holder: closed, or verified once more by who broke it.
+ * everywhere but verifying. `truncate` leaves it where it is. `break` takes it from a dead holder: closed, or verified once more by who broke it.
  */
 export const ingestMachine = setup({
   types: {
@@ -88,13 +98,15 @@ export const ingestMachine = setup({
     tellAborted: () => {},
     grant: assign(({ event }) => (event.type === 'open' || event.type === 'break' ? { grant: event.grant, updatedAt: event.at } : {})),
     expect: assign(({ event }) => (event.type === 'open' ? { expected: event.expected, total: event.total, claim: undefined } : {})),
-    startOver: assign(({ event }) => (event.type === 'open' ? { startedAt: event.at } : {})),
+    lease: assign(({ event }) => (event.type === 'open' && event.lease !== undefined ? { lease: event.lease } : {})),
+    startOver: assign(({ event }) => (event.type === 'open' ? { startedAt: event.at, epoch: event.epoch } : {})),
+    cut: assign(({ event }) => (event.type === 'truncate' ? { epoch: event.epoch } : {})),
     claim: assign(({ event }) => (event.type === 'commit' ? { claim: event.claim } : {})),
     keepFound: assign(({ event }) =>
       event.type === 'verified' || event.type === 'existed' ? { found: { digest: event.digest, size: event.size } } : {},
     ),
     keepWhy: assign(({ event }) => {
-      if (event.type === 'abort') return { why: event.why }
+      if (event.type === 'abort') return { why: event.why, unheld: event.unheld, found: event.found }
       return event.type === 'existed' ? { why: `${event.digest} is content already` } : {}
     }),
     touch: assign(({ event }) => ('at' in event ? { updatedAt: event.at } : {})),
@@ -109,6 +121,7 @@ export const ingestMachine = setup({
       entry: [{ type: 'tellOpened', params: ({ event }) => ({ offset: event.type === 'open' && !event.restart ? event.offset : 0 }) }],
       on: {
         advance: { target: 'receiving', actions: 'touch' },
+        truncate: { actions: ['cut', 'touch'] },
         commit: { target: 'verifying', actions: ['claim', 'touch'] },
         close: { target: 'closed', actions: 'touch' },
         abort: { target: 'aborted', actions: 'keepWhy' },
@@ -118,6 +131,7 @@ export const ingestMachine = setup({
     },
     receiving: {
       on: {
+        truncate: { actions: ['cut', 'touch'] },
         commit: { target: 'verifying', actions: ['claim', 'touch'] },
         close: { target: 'closed', actions: 'touch' },
         abort: { target: 'aborted', actions: 'keepWhy' },
@@ -128,8 +142,8 @@ export const ingestMachine = setup({
       entry: 'release',
       on: {
         open: [
-          { target: 'opened', guard: 'restarts', actions: ['grant', 'expect', 'startOver', 'empty'] },
-          { target: 'opened', actions: ['grant', 'expect'] },
+          { target: 'opened', guard: 'restarts', actions: ['grant', 'expect', 'lease', 'startOver', 'empty'] },
+          { target: 'opened', actions: ['grant', 'expect', 'lease'] },
         ],
         abort: { target: 'aborted', actions: 'keepWhy' },
       },

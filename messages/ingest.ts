@@ -3,7 +3,12 @@ import { Info } from './content.ts'
 import { call, event, feed } from './grammar/index.ts'
 import { Bytes, Digest, Filters, Labels, Lease, Nothing, Size, Time, Unheld } from './words/index.ts'
 
-const Reference = z.string().min(1).max(1024).meta({ description: 'names the transaction; for a blob of an image its digest' })
+const Reference = z
+  .string()
+  .min(1)
+  .max(1024)
+  .refine((text) => new TextEncoder().encode(text).length <= 1024, 'a reference is at most 1024 bytes')
+  .meta({ description: 'names the transaction; for a blob of an image its digest' })
 const Token = z.string().min(1).meta({ description: 'right to write, given by open' })
 
 /** Who holds an open ingest. `pid` and `boot` let another process see that a holder is dead. */

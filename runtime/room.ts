@@ -1,4 +1,7 @@
-import { statfsSync } from 'node:fs'
+import { fstatSync, statfsSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { errnoOf } from './errno.ts'
+import { reserveAsync } from './syscalls/index.ts'
 
 /** Say that so many bytes are about to be written. Throws ENOSPC, as the system would, when that would take what is to be left. */
 export type Spend = (bytes: number) => void
@@ -9,16 +12,55 @@ const stepBytes = 2 ** 20
 
 /**
  * Leave a little of a file system for others: what frees a full disk has to be written down first, and servers beside us do not take it well to find none. Looked at once every MiB, so
- * several who write at once may come a few MiB closer than meant.
+ * several who write at once may come a few MiB closer than meant. Room that the open file, if one is given, has beyond its end was taken before and is there to be written.
  */
-export function leavingRoom(directory: string): Spend {
+export function leavingRoom(directory: string, file?: number): Spend {
   let free = 0
   return (bytes) => {
     free -= bytes
     if (free >= 0) return
-    const { bavail, blocks, bsize } = statfsSync(directory)
-    const room = bavail * bsize - Math.min(leftBytes, (blocks * bsize) / 8)
-    if (room < bytes) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+    const room = roomIn(directory) + (file === undefined ? 0 : takenBy(fstatSync(file)))
+    if (room < bytes) throw full()
     free = Math.min(room, stepBytes)
   }
 }
+
+/**
+ * Take the room for a file that is to have `total` bytes, without making it longer. Throws ENOSPC when the disk, with what is to be left of it, has not as much, and takes
+ * none then. Where the file system cannot do that, it is only looked at. What is small takes none: asking for it costs as much as writing it.
+ */
+export async function takeRoom(file: FileHandle, { directory, total }: { directory: string; total?: number | undefined }): Promise<void> {
+  if (total === undefined || total < smallBytes) return
+  const { size, blocks } = await file.stat()
+  const more = total - Math.max(size, blocks * blockBytes)
+  if (more <= 0) return
+  if (roomIn(directory) < more) throw full()
+  try {
+    await reserveAsync(file.fd, total)
+  } catch (error) {
+    // It may have got some of it before the disk was full.
+    await file.truncate(size)
+    if (!cannot.includes(errnoOf(error) ?? '')) throw error
+  }
+}
+
+/** Give back room a file has beyond its end. */
+export async function giveBack(file: FileHandle, total: number | undefined): Promise<void> {
+  if (total === undefined || total < smallBytes) return
+  const { size } = await file.stat()
+  if (size < total) await file.truncate(size)
+}
+
+const smallBytes = 2 ** 20
+/** `st_blocks` counts these, whatever the file system's own are. */
+const blockBytes = 512
+const cannot = ['EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EINVAL']
+
+function roomIn(directory: string): number {
+  const { bavail, blocks, bsize } = statfsSync(directory)
+  return bavail * bsize - Math.min(leftBytes, (blocks * bsize) / 8)
+}
+
+const takenBy = ({ size, blocks }: { size: number; blocks: number }): number => Math.max(0, blocks * blockBytes - size)
+
+const full = () => Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })

@@ -1,8 +1,9 @@
 import { open } from 'node:fs/promises'
+import { join } from 'node:path'
 import { ingestMachine } from '../../machines/ingest.ts'
 import type { Info } from '../../messages/content.ts'
 import { isFailure } from '../../messages/grammar/index.ts'
-import { ingest } from '../../messages/ingest.ts'
+import { type Holder, ingest } from '../../messages/ingest.ts'
 import type { Digest } from '../../messages/words/index.ts'
 import { thisProcess } from '../../runtime/alive.ts'
 import { openBlobs } from '../../runtime/blobs.ts'
@@ -10,12 +11,18 @@ import { serve } from '../../runtime/bus/serve.ts'
 import { tell } from '../../runtime/bus/tell.ts'
 import { openDurability } from '../../runtime/durability.ts'
 import type { Home } from '../../runtime/home.ts'
+import { keepingOf } from '../../runtime/keeping/keeping.ts'
+import { openLifeline } from '../../runtime/lifeline.ts'
 import { records as openRecords } from '../../runtime/records/records.ts'
 import { syncfsAsync } from '../../runtime/syscalls/index.ts'
 import { openChanges } from './changes.ts'
+import { openContents } from './contents.ts'
 import { doubt } from './doubt.ts'
 import { recordDurable } from './durable.ts'
+import { openElsewhere } from './elsewhere.ts'
+import { openEndings } from './endings.ts'
 import { follow } from './follow.ts'
+import { holding } from './holding.ts'
 import { openLending } from './lending.ts'
 import { life } from './life.ts'
 import { put } from './put.ts'
@@ -31,8 +38,12 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
   const stop = scope.adopt(new AbortController(), (controller) => controller.abort())
   const me = await thisProcess()
   const blobs = await openBlobs(home.root)
-  const contents = tables.table<Info>('content')
-  const [changes, lending, slices] = [openChanges(), openLending(), openSlices()]
+  const infos = tables.table<Info>('content')
+  const keeping = keepingOf(home)
+  const contents = openContents({ tables, outbox, keeping })
+  const [changes, lending, slices, endings] = [openChanges(), openLending(), openSlices(), openEndings(tables)]
+  const elsewhere = openElsewhere({ ingests: blobs.ingests, log, changed: changes.tell })
+  const lifeline = scope.use(await openLifeline({ directory: join(blobs.directory, 'holders'), log }))
   const now = () => new Date().toISOString()
 
   const sync = async () => {
@@ -41,13 +52,14 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
   }
   const durability = scope.use(
     openDurability(
-      { sync, record: recordDurable({ tables, contents }), log },
+      { sync, record: recordDurable({ tables, contents: infos }), log },
       { what: 'blobs', delayMs: Number(home.settings['ingest.sync-delay'] ?? 5_000) },
     ),
   )
   const created = (digest: Digest) => durability.owe([digest])
 
-  const lives = life({ blobs, contents, outbox, changes, slices, now, writerOf: ({ id }) => lending.of(id)?.writer })
+  const kit = { tables, blobs, contents, keeping, endings, changes, elsewhere, slices, lending, me, node, log, now }
+  const lives = life({ ...kit, writerOf: ({ id }) => lending.of(id)?.writer })
   const records = scope.use(openRecords({ tables, outbox, log }, { actor: 'ingest', table: 'ingest', machine: ingestMachine, ...lives }))
   const tellAdvanced = (reference: string, offset: number, total: number | undefined) =>
     tell(bus, {
@@ -57,12 +69,15 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
       entity: reference,
       data: { reference, offset, ...(total !== undefined && { total }) },
     })
-  const writers = transactions({ node, me, blobs, records, contents, lending, changes, slices, tellAdvanced, created, now })
+  const hold = holding({ ...kit, records })
+  const writers = transactions({ ...kit, records, holding: hold, tellAdvanced, created })
   scope.defer(() => writers.closeAll())
-  const views = openViews({ records, contents, blobs, lending })
+  const views = openViews({ ...kit, records, holding: hold })
+  const outlive = (holder: Holder, then: () => void) => (isMe(holder) ? { [Symbol.dispose]() {} } : lifeline.outlive(holder, then))
+  const isMe = ({ pid, started, boot }: Holder) => pid === me.pid && started === me.started && boot === me.boot
 
-  const recheck = (owed: Iterable<Info>) => doubt({ tables, outbox, blobs, log, boot: me.boot }, owed, stop)
-  durability.owe(await recover({ blobs, records, contents, transactions: writers, me, log, doubt: recheck }))
+  const recheck = (owed: Iterable<Info>) => doubt({ ...kit, outbox, boot: me.boot }, owed, stop)
+  durability.owe(await recover({ ...kit, contents: infos, records, holding: hold, doubt: recheck }))
 
   const serving = await serve(bus, {
     node,
@@ -72,9 +87,10 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
     handlers: {
       async put({ reference, digest, ...blob }, context) {
         const name = reference ?? digest
-        const info = await put({ me, blobs, tables, contents, outbox, now }, { reference: name, digest, ...blob }, context)
+        const info = await put({ ...kit, outbox }, { reference: name, digest, ...blob }, context)
         created(digest)
-        await writers.abort({ reference: name, why: `${digest} is content already` }, context).catch((error: unknown) => {
+        const found = { digest, size: info.size }
+        await writers.abort({ reference: name, why: `${digest} is content already`, found }, context).catch((error: unknown) => {
           if (!isFailure(error, 'not_found', 'failed_precondition')) throw error
         })
         return info
@@ -99,8 +115,8 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
         return {}
       },
       status: ({ reference }) => views.status(reference),
-      list: async () => ({ ingests: await views.list() }),
-      follow: ({ reference }, { signal }) => follow(reference, { changes, look: views.look, blobPath: blobs.blob }, { signal }),
+      list: async ({ filters }) => ({ ingests: await views.list(filters) }),
+      follow: ({ reference }, { signal }) => follow(reference, { ...kit, look: views.look, outlive }, { signal }),
     },
   })
   scope.use(serving)

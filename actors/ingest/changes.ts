@@ -1,37 +1,32 @@
-import type { Digest } from '../../messages/words/index.ts'
-
-/** How an ingest ended. Started over is an end too, for those who read what it had. */
-type Ending =
-  | { readonly state: 'committed'; readonly digest: Digest; readonly size: number }
-  | { readonly state: 'aborted'; readonly why: string }
-
 /** Who watches an ingest is woken when it changes. */
 export interface Changes {
-  watch(reference: string): Watch
-  tell(reference: string, ending?: Ending): void
+  watch(id: string): Watch
+  /** `over` when it ended, or was started over: nobody rests on that. */
+  tell(id: string, options?: { over?: boolean }): void
 }
 
 /** One who watches. Changes between two looks are one. */
-interface Watch extends Disposable {
-  readonly ending: Ending | undefined
+export interface Watch extends Disposable {
   /** Resolves when something changed since it last did. */
   changed(options: { signal: AbortSignal }): Promise<void>
-  /** Resolves after `ms`, or when the end comes. */
+  /** Resolves after `ms`, or once it is over. */
   rest(ms: number, options: { signal: AbortSignal }): Promise<void>
 }
 
+type Wake = (over: boolean) => void
+
 export function openChanges(): Changes {
-  const watching = new Map<string, Set<(ending: Ending | undefined) => void>>()
+  const watching = new Map<string, Set<Wake>>()
   return {
-    tell(reference, ending) {
-      for (const wake of watching.get(reference) ?? []) wake(ending)
+    tell(id, { over = false } = {}) {
+      for (const wake of watching.get(id) ?? []) wake(over)
     },
-    watch(reference) {
-      const all = watching.get(reference) ?? new Set()
-      watching.set(reference, all)
+    watch(id) {
+      const all = watching.get(id) ?? new Set()
+      watching.set(id, all)
       const watcher = makeWatch(() => {
         all.delete(watcher.wake)
-        if (all.size === 0 && watching.get(reference) === all) watching.delete(reference)
+        if (all.size === 0 && watching.get(id) === all) watching.delete(id)
       })
       all.add(watcher.wake)
       return watcher.watch
@@ -39,8 +34,8 @@ export function openChanges(): Changes {
   }
 }
 
-function makeWatch(leave: () => void): { watch: Watch; wake: (ending: Ending | undefined) => void } {
-  let ending: Ending | undefined
+function makeWatch(leave: () => void): { watch: Watch; wake: Wake } {
+  let over = false
   let due = false
   let woken = () => {}
 
@@ -61,19 +56,16 @@ function makeWatch(leave: () => void): { watch: Watch; wake: (ending: Ending | u
 
   return {
     wake(told) {
-      ending ??= told
+      over ||= told
       due = true
       woken()
     },
     watch: {
-      get ending() {
-        return ending
-      },
       async changed({ signal }) {
         await until(() => due, signal)
         due = false
       },
-      rest: (ms, { signal }) => until(() => ending !== undefined, signal, ms),
+      rest: (ms, { signal }) => until(() => over, signal, ms),
       [Symbol.dispose]: leave,
     },
   }

@@ -1,17 +1,18 @@
-import { unlink } from 'node:fs/promises'
 import type { Info } from '../../messages/content.ts'
 import { Failure, type Log } from '../../messages/grammar/index.ts'
 import { type Digest, digestParts } from '../../messages/words/index.ts'
-import type { Blobs } from '../../runtime/blobs.ts'
-import { errnoOf, fromErrno } from '../../runtime/errno.ts'
+import { type Blobs, clearPlace } from '../../runtime/blobs.ts'
 import { hashFile } from '../../runtime/hash.ts'
+import type { Keeping } from '../../runtime/keeping/keeping.ts'
 import type { Outbox } from '../../runtime/records/outbox.ts'
 import type { Tables } from '../../runtime/tables.ts'
+import { contentThing } from './contents.ts'
 
 export interface DoubtComponents {
   readonly tables: Tables
   readonly outbox: Pick<Outbox, 'put'>
   readonly blobs: Blobs
+  readonly keeping: Keeping
   readonly log: Log
   /** names the run of the kernel */
   readonly boot: string
@@ -44,14 +45,12 @@ async function check({ blobs }: DoubtComponents, digest: Digest, options: { sign
   if (found.hex !== hex) throw new Failure('data_loss', `${attempted}: it is something else now`)
 }
 
-async function letGo({ tables, outbox, blobs }: DoubtComponents, digest: Digest): Promise<void> {
+async function letGo({ tables, outbox, blobs, keeping }: DoubtComponents, digest: Digest): Promise<void> {
   const contents = tables.table<Info>('content')
-  await blobs.alone(digest, async () => {
-    await tables.transaction(() => {
-      if (contents.remove(digest)) outbox.put({ actor: 'content', fact: 'removed', entity: digest, data: { digest } })
-    })
-    await unlink(blobs.blob(digest)).catch((error: unknown) => {
-      if (errnoOf(error) !== 'ENOENT') throw fromErrno(error, `remove blob ${digest}`)
-    })
+  await tables.transaction(() => {
+    if (!contents.remove(digest)) return
+    keeping.gone(contentThing(digest))
+    outbox.put({ actor: 'content', fact: 'removed', entity: digest, data: { digest } })
   })
+  await clearPlace({ tables, blobs }, digest)
 }

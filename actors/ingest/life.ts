@@ -1,26 +1,32 @@
 import { rm } from 'node:fs/promises'
 import type { IngestContext, ingestMachine } from '../../machines/ingest.ts'
-import type { Info } from '../../messages/content.ts'
-import { Failure, isFailure } from '../../messages/grammar/index.ts'
+import { Failure } from '../../messages/grammar/index.ts'
 import type { Digest } from '../../messages/words/index.ts'
 import type { Blobs } from '../../runtime/blobs.ts'
 import { fromErrno } from '../../runtime/errno.ts'
-import type { Outbox } from '../../runtime/records/outbox.ts'
+import type { Keeping } from '../../runtime/keeping/keeping.ts'
+import { hasEnded, openLeases } from '../../runtime/keeping/leases.ts'
 import type { Announcement, Effect, Stored } from '../../runtime/records/records.ts'
-import type { Table } from '../../runtime/tables.ts'
+import type { Tables } from '../../runtime/tables.ts'
 import type { Changes } from './changes.ts'
+import { type Contents, contentThing } from './contents.ts'
+import type { Elsewhere } from './elsewhere.ts'
+import type { Endings } from './endings.ts'
 import type { Slices } from './slices.ts'
-import { place, verify } from './verify.ts'
+import { verify } from './verify.ts'
 import { openWriter, type Writer } from './writer.ts'
 
 type Machine = typeof ingestMachine
 export type Ingest = Stored<Machine>
 
 export interface LifeComponents {
+  readonly tables: Tables
   readonly blobs: Blobs
-  readonly contents: Table<Info>
-  readonly outbox: Pick<Outbox, 'put'>
+  readonly contents: Contents
+  readonly keeping: Keeping
+  readonly endings: Endings
   readonly changes: Changes
+  readonly elsewhere: Elsewhere
   readonly slices: Slices
   /** the writer of an ingest open in this process */
   readonly writerOf: (ingest: Ingest) => Writer | undefined
@@ -29,7 +35,7 @@ export interface LifeComponents {
 
 /** What the machine of an ingest names, done. Every effect can be done again after a crash. */
 export function life(components: LifeComponents) {
-  const { blobs, contents, outbox, changes, slices, now } = components
+  const { tables, blobs, contents, slices, now } = components
   const reference = ({ context }: Ingest) => context.reference
 
   const empty: Effect<Machine> = async (ingest) => {
@@ -37,70 +43,79 @@ export function life(components: LifeComponents) {
     await rm(blobs.ingest(reference(ingest)).data, { force: true }).catch((error: unknown) => {
       throw fromErrno(error, `start ingest ${reference(ingest)} over`)
     })
-    changes.tell(reference(ingest), { state: 'aborted', why: 'it was started over' })
     return undefined
   }
 
   const verified: Effect<Machine> = async (ingest, _, { signal }) => {
-    changes.tell(reference(ingest))
     const { claim, expected, total } = ingest.context
     const digest = claim?.digest ?? expected
     if (digest === undefined) throw new Failure('failed_precondition', `commit ingest ${reference(ingest)}: no digest is known`)
-    const path = blobs.blob(digest)
-    await using reopened = components.writerOf(ingest) ? undefined : await reopen(ingest, digest)
-    const writer = components.writerOf(ingest) ?? (reopened as Writer)
+    const open = components.writerOf(ingest)
+    await using reopened = open ? undefined : await reopen(ingest, digest)
     const wanted = { reference: reference(ingest), digests: distinct(digest, expected), sizes: distinct(claim?.size, total) }
-    const size = await verify(writer, wanted, { signal })
+    const size = await verify(open ?? (reopened as Writer), wanted, { signal })
     const known = contents.get(digest)
-    if (known) return { type: 'existed', digest, size: known.size, at: now() }
-    signal.throwIfAborted()
-    if (writer.path !== path) await place(writer.path, path)
-    return { type: 'verified', digest, size, at: now() }
+    return { type: known ? 'existed' : 'verified', digest, size, at: now() }
   }
 
-  /** After a crash: its file is where it was, or already in its place, there without a record. */
+  /** After a crash: its file may have come into its place, in a transaction that was not committed. */
   async function reopen(ingest: Ingest, digest: Digest): Promise<Writer> {
-    const init = { reference: reference(ingest), expected: digest, readOnly: true }
     const { data } = blobs.ingest(reference(ingest))
-    return await openWriter({ slices }, { ...init, path: data }).catch((error: unknown) => {
-      if (isFailure(error, 'not_found')) return openWriter({ slices }, { ...init, path: blobs.blob(digest) })
-      throw error
-    })
+    await tables.transaction(() => contents.get(digest) || blobs.takeBack(digest, data))
+    return await openWriter({ slices }, { reference: reference(ingest), expected: digest, readOnly: true, path: data })
   }
 
   const discard: Effect<Machine> = async (ingest) => {
-    const { found, why = '' } = ingest.context
     await rm(blobs.ingest(reference(ingest)).directory, { recursive: true, force: true }).catch((error: unknown) => {
       throw fromErrno(error, `discard ingest ${reference(ingest)}`)
     })
-    changes.tell(reference(ingest), found ? { state: 'committed', ...found } : { state: 'aborted', why })
     return undefined
   }
 
-  /** In the transaction that says it is committed, its blob becomes content. */
-  function also(_: unknown, ingest: Ingest): void {
-    if (ingest.value !== 'committed' || !ingest.context.found) return
-    createContent({ contents, outbox }, { ...ingest.context.found, labels: ingest.context.claim?.labels, at: ingest.context.updatedAt })
+  return { effects: { empty, verify: verified, discard }, announcements, also: keepingInStep(components) }
+}
+
+/** What else changes in the transactions of an ingest: what holds it; at its end the blob it becomes, and how it ended. */
+function keepingInStep({ tables, blobs, contents, keeping, endings, changes, elsewhere, now }: LifeComponents) {
+  const leases = openLeases(tables, { now })
+  /** The lease while it lasts: what outlives its lease is kept as if it had had none. */
+  const lasting = (id: string | undefined): string | undefined => {
+    const found = id === undefined ? undefined : leases.find(id)
+    return found && !hasEnded(found, now()) ? id : undefined
   }
 
-  return { effects: { empty, verify: verified, discard }, announcements, also }
+  function end({ value, context }: Ingest): void {
+    const { reference, epoch, lease, found, claim, why, unheld, updatedAt } = context
+    if (unheld) keeping.demandUnheld(ingestThing(reference))
+    keeping.gone(ingestThing(reference))
+    endings.put({ reference, epoch, ...(found && { found }), ...(why !== undefined && { why }) })
+    if (!found) return
+    if (value === 'aborted') {
+      contents.hold(found.digest, lasting(lease))
+      return
+    }
+    contents.create({ ...found, labels: claim?.labels, lease: lasting(lease), at: updatedAt })
+    blobs.place(blobs.ingest(reference).data, found.digest)
+  }
+
+  return (_: unknown, ingest: Ingest): void => {
+    const { id, value, context } = ingest
+    const { reference, expected, lease } = context
+    const over = value === 'committed' || value === 'aborted'
+    tables.afterCommit(() => changes.tell(id, { over }))
+    if (over) {
+      end(ingest)
+      return
+    }
+    const refs = expected === undefined ? [] : [contentThing(expected)]
+    if (value === 'opened') keeping.keep(ingestThing(reference), { root: true, refs, lease: lasting(lease) })
+    if (value !== 'closed') return
+    keeping.keep(ingestThing(reference), { root: false, refs, lease: lasting(lease) })
+    tables.afterCommit(() => elsewhere.touch(blobs.ingest(reference).directory))
+  }
 }
 
-/** Inside a transaction: write the record of a new blob and say so. Fails with already_exists. */
-export function createContent(
-  components: { contents: Table<Info>; outbox: Pick<Outbox, 'put'> },
-  blob: { digest: Digest; size: number; labels?: Info['labels'] | undefined; at: string; trace?: string | undefined },
-): Info {
-  const { digest, size, labels = {}, at, trace } = blob
-  if (components.contents.get(digest)) throw alreadyContent(digest)
-  const info: Info = { digest, size, createdAt: at, updatedAt: at, labels, durable: false }
-  components.contents.put(digest, info)
-  components.outbox.put({ actor: 'content', fact: 'created', entity: digest, data: { digest, size }, trace })
-  return info
-}
-
-export const alreadyContent = (digest: Digest) =>
-  new Failure('already_exists', `ingest ${digest}: it is content already`, { details: { digest } })
+export const ingestThing = (reference: string) => ({ kind: 'ingest', key: reference })
 
 type Tell = (context: IngestContext, params: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>
 const announcing =

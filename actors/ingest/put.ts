@@ -1,17 +1,18 @@
+import { unlink } from 'node:fs/promises'
 import type { Info } from '../../messages/content.ts'
-import type { Labels } from '../../messages/words/index.ts'
-import type { Blobs } from '../../runtime/blobs.ts'
+import type { Labels, Lease } from '../../messages/words/index.ts'
+import { type Blobs, clearPlace } from '../../runtime/blobs.ts'
 import type { Outbox } from '../../runtime/records/outbox.ts'
-import type { Table, Tables } from '../../runtime/tables.ts'
-import { alreadyContent, createContent } from './life.ts'
-import { type Putter, placeSmall, type Small } from './small.ts'
-import type { Asked } from './transactions.ts'
+import type { Tables } from '../../runtime/tables.ts'
+import { alreadyContent, type Contents } from './contents.ts'
+import type { Asked } from './holding.ts'
+import { type Putter, type Small, writeSmall } from './small.ts'
 
 export interface PutComponents {
   readonly me: Putter
   readonly blobs: Blobs
   readonly tables: Tables
-  readonly contents: Table<Info>
+  readonly contents: Contents
   readonly outbox: Pick<Outbox, 'put'>
   readonly now: () => string
 }
@@ -19,18 +20,28 @@ export interface PutComponents {
 /** A small blob into content in one go: no record of an ingest, its facts are told all the same. Fails with already_exists or data_loss. */
 export async function put(
   components: PutComponents,
-  small: Small & { reference: string; labels?: Labels | undefined },
+  small: Small & { reference: string; labels?: Labels | undefined; lease?: Lease | undefined },
   { signal, trace }: Asked,
 ): Promise<Info> {
   const { blobs, tables, contents, outbox, now } = components
-  const { reference, digest, bytes, labels } = small
-  const putAlone = async () => {
-    if (contents.get(digest)) throw alreadyContent(digest)
-    await placeSmall(components, small, { signal })
-    return await tables.transaction(() => {
-      outbox.put({ actor: 'ingest', fact: 'committed', entity: reference, data: { reference, digest, size: bytes.length }, trace })
-      return createContent({ contents, outbox }, { digest, size: bytes.length, labels, at: now(), trace })
-    })
+  const { reference, digest, bytes, labels, lease } = small
+  await contents.demandAbsent(digest, lease)
+  const written = await writeSmall(components, small, { signal })
+  const place = () => {
+    if (contents.hold(digest, lease)) return undefined
+    outbox.put({ actor: 'ingest', fact: 'committed', entity: reference, data: { reference, digest, size: bytes.length }, trace })
+    const info = contents.create({ digest, size: bytes.length, labels, lease, at: now(), trace })
+    blobs.place(written, digest)
+    return info
   }
-  return await blobs.alone(digest, putAlone, { signal })
+  try {
+    const info = await tables.transaction(place)
+    if (!info) throw alreadyContent(digest)
+    return info
+  } catch (error) {
+    await unlink(written).catch(() => {})
+    // Its file may have come into its place, and its record not.
+    await clearPlace(components, digest).catch(() => {})
+    throw error
+  }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { open, rename, unlink } from 'node:fs/promises'
+import { open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../../messages/grammar/index.ts'
 import { type Digest, digestParts } from '../../messages/words/index.ts'
@@ -20,12 +20,12 @@ export interface Putter {
 
 let count = 0
 
-/** Verify a small blob in memory and put its file in place, read-only. Fails with data_loss; leaves nothing behind then. */
-export async function placeSmall(
+/** Verify a small blob in memory and write it to a file, to be placed; answers its path. Fails with data_loss; leaves nothing behind then. */
+export async function writeSmall(
   components: { blobs: Blobs; me: Putter },
   { digest, bytes }: Small,
   options: { signal: AbortSignal },
-): Promise<void> {
+): Promise<string> {
   const { blobs, me } = components
   const { algorithm, hex } = digestParts(digest)
   const found = createHash(algorithm).update(bytes).digest('hex')
@@ -37,7 +37,7 @@ export async function placeSmall(
   const temporary = join(blobs.ingests, `${me.pid}-${me.started}-${count++}.put`)
   try {
     await writeNew(temporary, bytes)
-    await rename(temporary, blobs.blob(digest))
+    return temporary
   } catch (error) {
     await unlink(temporary).catch(() => {})
     throw fromErrno(error, `put blob ${digest}`)
@@ -52,6 +52,5 @@ export function putterOf(name: string): Putter | undefined {
 
 async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
   await using file = await open(path, 'wx', 0o400)
-  await file.chmod(0o444)
   await file.writeFile(bytes)
 }

@@ -1,36 +1,32 @@
 import { randomUUID } from 'node:crypto'
 import { rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Claim, Expectation, Grant, ingestMachine } from '../../machines/ingest.ts'
+import type { Claim, Grant, ingestMachine } from '../../machines/ingest.ts'
 import type { Info } from '../../messages/content.ts'
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { Digest } from '../../messages/words/index.ts'
-import { isAlive, type Living } from '../../runtime/alive.ts'
 import type { Blobs } from '../../runtime/blobs.ts'
 import type { Records } from '../../runtime/records/records.ts'
-import type { Table } from '../../runtime/tables.ts'
+import type { Tables } from '../../runtime/tables.ts'
 import type { Changes } from './changes.ts'
+import { alreadyContent, type Contents } from './contents.ts'
+import type { Elsewhere } from './elsewhere.ts'
+import { type Asked, type Holding, heldBy, type Opening } from './holding.ts'
 import type { Lending, Lent } from './lending.ts'
-import { alreadyContent, type Ingest } from './life.ts'
+import type { Ingest } from './life.ts'
 import { openPace } from './pace.ts'
 import type { Slices } from './slices.ts'
-import { offsetOf } from './status.ts'
 import { openWriter } from './writer.ts'
 
-/** What a request comes with. */
-export interface Asked {
-  readonly signal: AbortSignal
-  readonly trace?: string | undefined
-}
-
 export interface TransactionComponents {
-  readonly node: string
-  readonly me: Living
+  readonly tables: Tables
   readonly blobs: Blobs
   readonly records: Records<typeof ingestMachine>
-  readonly contents: Table<Info>
+  readonly contents: Contents
+  readonly holding: Holding
   readonly lending: Lending
   readonly changes: Changes
+  readonly elsewhere: Elsewhere
   readonly slices: Slices
   /** a blob is in its place */
   readonly created: (digest: Digest) => void
@@ -38,18 +34,27 @@ export interface TransactionComponents {
   readonly now: () => string
 }
 
+/** What is to be thrown away, and by whom. */
+export interface Aborting {
+  readonly reference: string
+  readonly token?: string | undefined
+  readonly why?: string | undefined
+  /** only if nothing holds it */
+  readonly unheld?: boolean | undefined
+  /** what is content in its stead */
+  readonly found?: { readonly digest: Digest; readonly size: number } | undefined
+}
+
 /** Ingests as their writers see them: open, go on, commit, close, abort. */
 export interface Transactions {
-  open(asked: { reference: string; token?: string | undefined } & Expectation, options: Asked): Promise<Lent>
+  open(asked: Opening & { token?: string | undefined }, options: Asked): Promise<Lent>
   advance(token: string, offset: number, options: Asked): Promise<void>
   write(token: string, piece: { offset: number; bytes: Uint8Array }, options: Asked): Promise<number>
   /** Go on from an offset that was passed already; who follows is told that what was read counts for nothing. Answers the offset. */
   truncate(token: string, offset: number, options: Asked): Promise<number>
   commit(token: string, claim: Claim, options: Asked): Promise<Info>
   close(token: string): Promise<void>
-  abort(asked: { reference: string; token?: string | undefined; why?: string }, options: Asked): Promise<void>
-  /** Take an ingest from a dead holder; how it is then, undefined when that was its end. */
-  freed(ingest: Ingest): Promise<Ingest | undefined>
+  abort(asked: Aborting, options: Asked): Promise<void>
   /** Close everything this process lent. */
   closeAll(): Promise<void>
 }
@@ -57,67 +62,30 @@ export interface Transactions {
 const advancedMs = 250
 
 export function transactions(components: TransactionComponents): Transactions {
-  const { blobs, records, contents, lending, changes, slices, me, node, now } = components
+  const { tables, blobs, records, contents, holding, lending, changes, elsewhere, slices, now } = components
 
   const received = new WeakSet<Lent>()
-
   const opening = new Map<string, Promise<Lent>>()
-  const newGrant = (token: string = randomUUID()): Grant => ({ token, holder: { node, ...me, since: now() } })
-  const absent = (expected: Digest | undefined) => () => {
-    if (expected !== undefined && contents.get(expected)) throw alreadyContent(expected)
-  }
 
-  async function freed(ingest: Ingest): Promise<Ingest | undefined> {
-    const { grant } = ingest.context
-    if (!grant || (await isAlive(grant.holder))) return ingest
-    await records.send(ingest.id, { type: 'break', token: grant.token, grant: newGrant(), at: now() }).catch((error: unknown) => {
-      // Somebody else broke it first, or what was verified was not good: either way it is as it now is.
-      if (!isFailure(error)) throw error
-    })
-    return records.get(ingest.id)
-  }
-
-  /** The record, held by a new grant: begun, or gone on with. */
-  async function hold({ reference, expected, total }: { reference: string } & Expectation, grant: Grant, asked: Asked): Promise<Ingest> {
-    const { id } = blobs.ingest(reference)
-    const options = { ...asked, also: absent(expected) }
-    const at = grant.holder.since
-    const found = records.get(id)
-    const before = found && (await freed(found))
-    if (!before) return await records.create(id, { reference, grant, expected, total, at }, options)
-    absent(expected)()
-    if (before.value !== 'closed') throw busy(before)
-    const { context } = before
-    const offset = await offsetOf(blobs, reference)
-    const restart = differ(expected, context.expected) || differ(total, context.total) || offset > (total ?? context.total ?? offset)
-    const expectation = restart ? { expected, total } : { expected: expected ?? context.expected, total: total ?? context.total }
-    return await records.send(id, { type: 'open', grant, offset, restart, at, ...expectation }, options)
-  }
-
-  /** A writer lost the race for the record: say who won. */
-  function lost(error: unknown, reference: string, expected: Digest | undefined): unknown {
-    if (!isFailure(error, 'already_exists', 'failed_precondition', 'not_found')) return error
-    if (expected !== undefined && contents.get(expected)) return error
-    const winner = records.get(blobs.ingest(reference).id)
-    return winner ? busy(winner) : new Failure('unavailable', `open ingest ${reference}: another writer just had it`, { cause: error })
-  }
-
-  async function lendTo(ingest: Ingest, grant: Grant): Promise<Lent> {
+  async function lendTo({ id, context }: Ingest, grant: Grant): Promise<Lent> {
     // A record just begun speaks of no bytes: what may lie there is left over.
-    const fresh = ingest.context.startedAt === grant.holder.since
-    const { reference, expected, total, startedAt } = ingest.context
-    const writer = await openWriter({ slices }, { path: blobs.ingest(reference).data, reference, expected, total, fresh })
-    const pace = openPace(advancedMs, () => components.tellAdvanced(reference, writer.offset, total))
-    const lent = { token: grant.token, id: ingest.id, reference, startedAt, writer, pace }
+    const fresh = context.startedAt === grant.holder.since
+    const { reference, expected, total, startedAt } = context
+    const { directory, data: path } = blobs.ingest(reference)
+    const writer = await openWriter({ slices }, { path, reference, expected, total, fresh })
+    const pace = openPace(advancedMs, () => {
+      components.tellAdvanced(reference, writer.offset, total)
+      elsewhere.touch(directory)
+    })
+    const lent = { token: grant.token, id, reference, startedAt, writer, pace }
     lending.add(lent)
-    changes.tell(reference)
+    changes.tell(id)
+    elsewhere.touch(directory)
     return lent
   }
 
-  async function lend(asked: { reference: string } & Expectation, grant: Grant, options: Asked): Promise<Lent> {
-    const ingest = await hold(asked, grant, options).catch((error: unknown) => {
-      throw lost(error, asked.reference, asked.expected)
-    })
+  async function lend(asked: Opening, grant: Grant, options: Asked): Promise<Lent> {
+    const ingest = await holding.hold(asked, grant, options)
     try {
       const lent = await lendTo(ingest, grant)
       if (!options.signal.aborted) return lent
@@ -126,8 +94,15 @@ export function transactions(components: TransactionComponents): Transactions {
       throw options.signal.reason
     } catch (error) {
       await giveBack(ingest.id, grant.token)
+      if (isFailure(error, 'resource_exhausted')) await leaveNothing(ingest, error)
       throw error
     }
+  }
+
+  /** What could not be begun for lack of room is not left behind; what has bytes is. */
+  async function leaveNothing({ id, context }: Ingest, { message }: Failure): Promise<void> {
+    const begun = context.startedAt === context.grant?.holder.since
+    if (begun && records.get(id)?.value === 'closed') await records.send(id, { type: 'abort', why: message }).catch(() => {})
   }
 
   /** Give back what this token still holds; the bytes stay. */
@@ -136,7 +111,6 @@ export function transactions(components: TransactionComponents): Transactions {
     if (ingest?.context.grant?.token === token && records.can(id, { type: 'close', at: now() })) {
       await records.send(id, { type: 'close', at: now() })
     }
-    if (ingest) changes.tell(ingest.context.reference)
   }
 
   /** The first growth is written down; nobody waits for that, and what it fails with the next change says again. */
@@ -146,45 +120,48 @@ export function transactions(components: TransactionComponents): Transactions {
       records.send(lent.id, { type: 'advance', at: now() }, { trace: asked.trace }).catch(() => {})
     }
     lent.pace.wake()
-    changes.tell(lent.reference)
+    changes.tell(lent.id)
   }
 
   async function settle(lent: Lent, claim: Claim, asked: Asked): Promise<Info> {
     const expected = records.get(lent.id)?.context.expected
     const digest = claim.digest ?? expected ?? (await lent.writer.digest('sha256', asked))
-    const commit = { type: 'commit', claim: { ...claim, digest }, at: now() } as const
-    return await blobs.alone(
-      digest,
-      async () => {
-        const { value } = await records.send(lent.id, commit, asked)
-        const info = contents.get(digest)
-        if (value !== 'committed' || !info) throw alreadyContent(digest)
-        changes.tell(lent.reference, { state: 'committed', digest, size: info.size })
-        components.created(digest)
-        return info
-      },
-      asked,
-    )
+    const { value } = await records.send(lent.id, { type: 'commit', claim: { ...claim, digest }, at: now() }, asked)
+    const info = contents.get(digest)
+    if (value !== 'committed' || !info) throw alreadyContent(digest)
+    components.created(digest)
+    return info
+  }
+
+  /** A commit came to nothing: the bytes are where they were, the reference is free; what is content already is done with. */
+  async function unsettle(lent: Lent, error: unknown): Promise<void> {
+    const digest = records.get(lent.id)?.context.claim?.digest
+    if (digest !== undefined) await tables.transaction(() => contents.get(digest) || blobs.takeBack(digest, lent.writer.path))
+    await lending.drop(lent)
+    await giveBack(lent.id, lent.token)
+    if (!isFailure(error, 'already_exists') || records.get(lent.id)?.value !== 'closed') return
+    const found = digest === undefined ? undefined : contents.get(digest)
+    await records.send(lent.id, { type: 'abort', why: error.message, found: found && { digest: found.digest, size: found.size } })
   }
 
   async function close(token: string): Promise<void> {
     const lent = lending.take(token)
+    await lent.writer.release()
     await lending.drop(lent)
     await giveBack(lent.id, token)
   }
 
   return {
-    freed,
     async open(asked, options) {
       options.signal.throwIfAborted()
-      const { reference, expected, token = randomUUID() } = asked
-      absent(expected)()
+      const { reference, expected, lease, token = randomUUID() } = asked
+      if (expected !== undefined) await contents.demandAbsent(expected, lease)
       const joined = opening.get(token)
       const before = joined ? await joined.catch(() => undefined) : lending.find(token)
       if (before && before.reference !== reference)
         throw new Failure('invalid_argument', `open ingest ${reference}: the token is of ingest ${before.reference}`)
       if (before) return before
-      const lent = lend(asked, newGrant(token), options)
+      const lent = lend(asked, holding.newGrant(token), options)
       opening.set(token, lent)
       return await lent.finally(() => opening.delete(token))
     },
@@ -203,8 +180,9 @@ export function transactions(components: TransactionComponents): Transactions {
       const lent = lending.get(token)
       if (offset === lent.writer.offset) return offset
       await lent.writer.truncate(offset, asked)
+      await records.send(lent.id, { type: 'truncate', epoch: randomUUID(), at: now() }, asked)
+      changes.tell(lent.id, { over: true })
       lent.pace.wake()
-      changes.tell(lent.reference, { state: 'aborted', why: `it was truncated to ${offset}` })
       return offset
     },
     async commit(token, claim, asked) {
@@ -213,10 +191,7 @@ export function transactions(components: TransactionComponents): Transactions {
       try {
         return await settle(lent, claim, asked)
       } catch (error) {
-        await giveBack(lent.id, token)
-        if (isFailure(error, 'already_exists') && records.get(lent.id)?.value === 'closed') {
-          await records.send(lent.id, { type: 'abort', why: error.message })
-        }
+        await unsettle(lent, error)
         throw error
       } finally {
         await lending.drop(lent)
@@ -225,31 +200,24 @@ export function transactions(components: TransactionComponents): Transactions {
       }
     },
     close,
-    async abort({ reference, token, why = 'it was aborted' }, asked) {
+    async abort(
+      { reference, token, unheld, found, why = unheld ? 'expired: nobody wrote it and nothing held it' : 'it was aborted' },
+      asked,
+    ) {
       const { id } = blobs.ingest(reference)
-      const found = records.get(id)
-      const ingest = found && (await freed(found))
+      const there = records.get(id)
+      const ingest = there && (await holding.freed(there))
       if (!ingest) throw new Failure('not_found', `abort ingest ${reference}: there is none`)
       const { grant } = ingest.context
       if (grant && grant.token !== token)
-        throw new Failure('failed_precondition', `abort ingest ${reference}: ${held(grant)}`, { details: { holder: grant.holder } })
+        throw new Failure('failed_precondition', `abort ingest ${reference}: ${heldBy(grant)}`, { details: { holder: grant.holder } })
       if (ingest.value === 'verifying') throw new Failure('failed_precondition', `abort ingest ${reference}: it is being verified`)
       const lent = grant && lending.of(id)
       if (lent) await lending.drop(lent)
-      await records.send(id, { type: 'abort', why }, asked)
+      await records.send(id, { type: 'abort', why, unheld, found }, asked)
     },
     async closeAll() {
       for (const token of lending.tokens()) await close(token)
     },
   }
-}
-
-/** Both are known, and are not the same. */
-const differ = <T>(one: T | undefined, other: T | undefined): boolean => one !== undefined && other !== undefined && one !== other
-
-const held = ({ holder }: Grant): string => `process ${holder.pid} of node ${holder.node} has it since ${holder.since}`
-
-function busy({ context: { reference, grant } }: Ingest): Failure {
-  if (!grant) return new Failure('unavailable', `open ingest ${reference}: another writer just had it`)
-  return new Failure('unavailable', `open ingest ${reference}: ${held(grant)}`, { details: { holder: grant.holder } })
 }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { Failure } from '../../messages/grammar/index.ts'
 import { type Digest, digestParts } from '../../messages/words/index.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
+import { giveBack, takeRoom } from '../../runtime/room.ts'
 import type { Slices } from './slices.ts'
 import { openTail, type Tail } from './tail.ts'
 
@@ -17,6 +18,8 @@ export interface Writer extends AsyncDisposable {
   advance(offset: number, options: { signal: AbortSignal }): Promise<void>
   /** Throw away what follows `offset`, once what is being written is written, and hash from the start again. Fails with out_of_range when so much is not there. */
   truncate(offset: number, options: { signal: AbortSignal }): Promise<void>
+  /** Nobody goes on with it for now: give back room that was taken for what is not there. */
+  release(): Promise<void>
   /** How many bytes the file has, once what is being written is written. */
   size(): Promise<number>
   /** The digest of the whole file. At the end only: nothing may be written from then on. */
@@ -42,9 +45,16 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
   const file = await openFile(init).catch((error: unknown) => {
     throw fromErrno(error, `open the file of ingest ${reference}`)
   })
+  try {
+    if (!init.readOnly) await takeRoom(file, { directory: dirname(init.path), total })
+  } catch (error) {
+    await file.close()
+    throw fromErrno(error, `take room for the ${total} bytes of ingest ${reference}`)
+  }
   let tail = openTail(file, init.expected ? digestParts(init.expected).algorithm : 'sha256', components)
   let offset = await sizeOf(file)
   let writing: Promise<unknown> = Promise.resolve()
+  let disposed = false
   tail.reach(offset)
 
   const outOfRange = (attempted: string, why: string) => {
@@ -105,6 +115,7 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
       if (to > size) outOfRange(attempted, `its file has ${size} bytes`)
       if (to > offset) grow(to)
     },
+    release: () => inTurn(() => giveBack(file, total)),
     async size() {
       await writing
       return sizeOf(file)
@@ -116,6 +127,8 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
       return `${algorithm}:${await again.finish(size, options)}`
     },
     async [Symbol.asyncDispose]() {
+      if (disposed) return
+      disposed = true
       await writing
       await tail[Symbol.asyncDispose]()
       await file.close()

@@ -14,6 +14,7 @@ export const O = {
   DIRECTORY: constants.O_DIRECTORY,
   NOFOLLOW: constants.O_NOFOLLOW,
   NONBLOCK: constants.O_NONBLOCK,
+  NOATIME: constants.O_NOATIME,
   PATH: 0o10000000,
   CLOEXEC: 0o2000000,
 } as const
@@ -77,6 +78,9 @@ export function pwrite(fd: number, bytes: Uint8Array, offset: number): void {
 
 /** See to it that the first `length` bytes of a file can be written though the disk fills up; its size stays. */
 export const reserve = (fd: number, length: number): void => void checked(fallocateC(fd, keepSize, 0, length), 'fallocate')
+
+/** As {@link reserve}, on a thread of the pool: a large file on a fragmented disk takes a while. */
+export const reserveAsync = (fd: number, length: number): Promise<void> => onPool(fallocateC, 'fallocate', fd, keepSize, 0, length)
 
 const keepSize = 1
 

@@ -158,10 +158,16 @@ export function contentSuite(name: string, start: () => Promise<Store>): void {
       }
       await expect(commit(known, { digest: digestOf(known) })).rejects.toMatchObject({ code: 'already_exists' })
       await expect(commit(known, {})).rejects.toMatchObject({ code: 'already_exists' })
-      await expect(commit(bytes, { digest: digestOf('else') })).rejects.toMatchObject({ code: 'data_loss' })
+      await expect(commit(bytes, { digest: digestOf('else') })).rejects.toMatchObject({
+        code: 'failed_precondition',
+        details: { reason: 'digest', digest: digestOf(bytes), expected: digestOf('else') },
+      })
       expect(await store.ingest.status({ reference: 'r' })).toMatchObject({ state: 'closed', offset: 256 })
-      await expect(commit(bytes, { size: 255 })).rejects.toMatchObject({ code: 'data_loss', details: { size: 256, expected: 255 } })
-      await expect(commit(bytes, { size: 0 })).rejects.toMatchObject({ code: 'data_loss' })
+      await expect(commit(bytes, { size: 255 })).rejects.toMatchObject({
+        code: 'failed_precondition',
+        details: { reason: 'size', size: 256, expected: 255 },
+      })
+      await expect(commit(bytes, { size: 0 })).rejects.toMatchObject({ code: 'failed_precondition', details: { reason: 'size' } })
       expect(await commit(bytes, { size: 256, digest: digestOf(bytes) })).toMatchObject({ size: 256 })
       await expect(store.ingest.status({ reference: 'r' })).rejects.toMatchObject({ code: 'not_found' })
       const again = await store.ingest.open({ reference: 'r' })
@@ -265,14 +271,15 @@ export function contentSuite(name: string, start: () => Promise<Store>): void {
 
     test('takes any text as a reference', async () => {
       await using store = await start()
-      const odd = ['a/b:c', '../../etc/passwd', 'sha256:not-a-digest', 'x'.repeat(4_000), '\u0000\ud83d\ude00\n', '.']
+      const odd = ['a/b:c', '../../etc/passwd', 'sha256:not-a-digest', 'x'.repeat(1_024), '\u00e9'.repeat(512), '\u0000\ud83d\ude00\n', '.']
       for (const reference of odd) {
         const bytes = Buffer.from(`of ${reference}`)
         const { token } = await send(store, reference, bytes)
         expect((await store.ingest.status({ reference })).reference).toBe(reference)
         expect(await store.ingest.commit({ token })).toMatchObject({ digest: digestOf(bytes) })
       }
-      await expect(store.ingest.open({ reference: '' })).rejects.toMatchObject({ code: 'invalid_argument' })
+      for (const reference of ['', 'x'.repeat(1_025), '\u00e9'.repeat(513)])
+        await expect(store.ingest.open({ reference })).rejects.toMatchObject({ code: 'invalid_argument' })
     })
 
     test('refuses what is no digest before it looks anywhere', async () => {

@@ -3,19 +3,29 @@ import { initialTransition, type SnapshotFrom, transition } from 'xstate'
 import { type IngestEvent, ingestMachine } from '../../machines/ingest.ts'
 
 const grant = (token: string) => ({ token, holder: { node: 'n1', pid: 1, started: '1', boot: 'b', since: '0' } })
-const begun = () => initialTransition(ingestMachine, { reference: 'r', grant: grant('t'), expected: digest, total: 5, at: '0' })
+const begun = () => initialTransition(ingestMachine, { reference: 'r', grant: grant('t'), epoch: 'e', expected: digest, total: 5, at: '0' })
 const digest = `sha256:${'0'.repeat(64)}`
 
-const open: IngestEvent = { type: 'open', grant: grant('u'), offset: 3, restart: false, expected: digest, total: 5, at: '2' }
+const open: Extract<IngestEvent, { type: 'open' }> = {
+  type: 'open',
+  grant: grant('u'),
+  offset: 3,
+  restart: false,
+  epoch: 'f',
+  expected: digest,
+  total: 5,
+  at: '2',
+}
 const advance: IngestEvent = { type: 'advance', at: '1' }
+const truncate: IngestEvent = { type: 'truncate', epoch: 'g', at: '1' }
 const commit: IngestEvent = { type: 'commit', claim: { digest, size: 5 }, at: '3' }
 const close: IngestEvent = { type: 'close', at: '4' }
-const abort: IngestEvent = { type: 'abort', why: 'told to' }
+const abort: Extract<IngestEvent, { type: 'abort' }> = { type: 'abort', why: 'told to' }
 const verified: IngestEvent = { type: 'verified', digest, size: 5, at: '5' }
 const existed: IngestEvent = { type: 'existed', digest, size: 5, at: '5' }
 const failed: IngestEvent = { type: 'failed' }
 const broken: IngestEvent = { type: 'break', token: 't', grant: grant('v'), at: '6' }
-const events = { open, advance, commit, close, abort, verified, existed, failed, break: broken }
+const events = { open, advance, truncate, commit, close, abort, verified, existed, failed, break: broken }
 
 /** Where events lead, and what they ask for. */
 function after(...sent: IngestEvent[]): {
@@ -68,6 +78,18 @@ test('opened again it says where it goes on; started over, from nothing', () => 
   expect(after(close, { ...open, restart: true }).context).toMatchObject({ startedAt: '2' })
 })
 
+test('another epoch begins when what was read of it counts for nothing any more, and only then', () => {
+  expect(after(advance, close, open).context).toMatchObject({ epoch: 'e' })
+  expect(after(close, { ...open, restart: true }).context).toMatchObject({ epoch: 'f' })
+  expect(after(advance, truncate)).toMatchObject({ value: 'receiving', effects: [], context: { epoch: 'g', updatedAt: '1' } })
+  expect(after(truncate).value).toBe('opened')
+})
+
+test('the lease of who opened it last holds it, also when who goes on has none', () => {
+  expect(after(close, { ...open, lease: 'l' }, close, open).context).toMatchObject({ lease: 'l' })
+  expect(after(close, { ...open, lease: 'l' }, close, { ...open, lease: 'm' }).context).toMatchObject({ lease: 'm' })
+})
+
 test('nobody holds it when it is closed', () => {
   for (const sent of [[close], [commit, failed], [advance, broken]]) expect(after(...sent).context).toMatchObject({ grant: undefined })
 })
@@ -86,11 +108,12 @@ test('it keeps what was claimed, found, and why it ended', () => {
   expect(after(commit, verified).context).toMatchObject({ found: { digest, size: 5 } })
   expect(after(commit, existed).context).toMatchObject({ found: { digest, size: 5 }, why: `${digest} is content already` })
   expect(after(abort).context).toMatchObject({ why: 'told to' })
+  expect(after({ ...abort, unheld: true, found: { digest, size: 5 } }).context).toMatchObject({ unheld: true, found: { digest, size: 5 } })
 })
 
 const allowed: Record<string, { by: IngestEvent[]; takes: (keyof typeof events)[] }> = {
-  opened: { by: [], takes: ['advance', 'commit', 'close', 'abort', 'break', 'failed'] },
-  receiving: { by: [advance], takes: ['commit', 'close', 'abort', 'break'] },
+  opened: { by: [], takes: ['advance', 'truncate', 'commit', 'close', 'abort', 'break', 'failed'] },
+  receiving: { by: [advance], takes: ['truncate', 'commit', 'close', 'abort', 'break'] },
   closed: { by: [close], takes: ['open', 'abort'] },
   verifying: { by: [commit], takes: ['verified', 'existed', 'failed', 'break'] },
   committed: { by: [commit, verified], takes: [] },

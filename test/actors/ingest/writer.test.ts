@@ -62,7 +62,7 @@ test.skipIf(process.getuid?.() !== 0)('a full disk takes what it can, keeps it, 
   await run('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs', content])
   try {
     await using store = await startStore({ root: root.path })
-    const { token } = await store.ingest.open({ reference: 'r', total: 2_000_000 })
+    const { token } = await store.ingest.open({ reference: 'r' })
     const piece = Buffer.alloc(400_000, 'x')
     await store.ingest.write({ token, offset: 0, bytes: piece })
     await store.ingest.write({ token, offset: 400_000, bytes: piece })
