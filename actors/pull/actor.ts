@@ -5,6 +5,7 @@ import type { fetch } from '../../messages/fetch.ts'
 import { Failure, isFailure, type Protocol } from '../../messages/grammar/index.ts'
 import type { image } from '../../messages/image.ts'
 import type { ingest } from '../../messages/ingest.ts'
+import type { lease } from '../../messages/lease.ts'
 import { pull } from '../../messages/pull.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
 import type { unpack } from '../../messages/unpack.ts'
@@ -38,6 +39,7 @@ export async function startPull(home: Home): Promise<AsyncDisposable> {
     snapshot: ask<typeof snapshot>('snapshot'),
     unpack: ask<typeof unpack>('unpack'),
     image: ask<typeof image>('image'),
+    lease: ask<typeof lease>('lease'),
     log,
     persist: persistence.run,
   }
@@ -49,7 +51,7 @@ export async function startPull(home: Home): Promise<AsyncDisposable> {
     downloads: limit(6),
     applies: limit(2 * availableParallelism()),
   }
-  const all = stack.use(pulls({ bringing, tables, outbox, onBoard: announce(home) }))
+  const all = stack.use(pulls({ bringing, tables, outbox, leaseSeconds: aDay, onBoard: announce(home) }))
 
   stack.use(
     await serve(bus, {
@@ -82,6 +84,9 @@ export async function startPull(home: Home): Promise<AsyncDisposable> {
   all.resume()
   return stack.move()
 }
+
+/** How long what a pull brought stays without its image. */
+const aDay = 86_400
 
 /** The platform of this machine, in the words of images. */
 const here = {

@@ -3,6 +3,7 @@ import type { fetch } from '../../messages/fetch.ts'
 import type { Client, Log } from '../../messages/grammar/index.ts'
 import type { image } from '../../messages/image.ts'
 import type { ingest } from '../../messages/ingest.ts'
+import type { lease } from '../../messages/lease.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
 import type { unpack } from '../../messages/unpack.ts'
 
@@ -14,6 +15,7 @@ export interface Asks {
   readonly snapshot: Client<typeof snapshot>
   readonly unpack: Client<typeof unpack>
   readonly image: Client<typeof image>
+  readonly lease: Client<typeof lease>
   readonly log: Log
   /** Run `work` again, once the bus is back, for as long as it fails because the bus was lost meanwhile. */
   readonly persist: <T>(work: () => Promise<T>, options: { signal: AbortSignal }) => Promise<T>

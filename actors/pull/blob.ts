@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { isFailure } from '../../messages/grammar/index.ts'
+import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { Step } from '../../messages/pull.ts'
 import type { Descriptor, Digest } from '../../messages/words/index.ts'
 import type { Asks } from './asks.ts'
+import { addLabels, broughtLabels } from './labels.ts'
 
 /** What is told of a blob on its way. */
 export type BlobProgress = Pick<Step, 'status' | 'offset'>
@@ -12,6 +13,8 @@ export interface BlobRequest {
   /** the reference it is fetched by */
   readonly name: string
   readonly descriptor: Descriptor
+  /** holds it, from the first byte on */
+  readonly lease: string
   /** Tokens of ingests that this node's pulls hold, by digest. One that could not be given back, because the bus was away, is given back before the next try. */
   readonly tokens: Map<Digest, string>
 }
@@ -23,19 +26,22 @@ interface BlobOptions {
 }
 
 /**
- * Bring one blob from the registry into content, from the byte it is at. Resolves once it is content, whoever brought it. Never runs twice at once for one digest.
- * A blob that is not what its descriptor says is thrown away (data_loss); given up or cut off otherwise, its bytes stay to be gone on with.
+ * Bring one blob from the registry into content, from the byte it is at. Resolves once it is content, whoever brought it, held by the lease, and says where it is from. Never
+ * runs twice at once for one digest. A blob that is not what its descriptor says is thrown away (data_loss); given up or cut off otherwise, its bytes stay to be gone on with.
  */
-export async function bringBlob(asks: Asks, { name, descriptor, tokens }: BlobRequest, { signal, report }: BlobOptions): Promise<void> {
+export async function bringBlob(asks: Asks, request: BlobRequest, { signal, report }: BlobOptions): Promise<void> {
+  const { name, descriptor, lease, tokens } = request
   const { digest, size } = descriptor
+  const labels = broughtLabels(request)
   const left = tokens.get(digest)
   if (left) await giveBack(asks, { token: left })
   // of our own making, so that it is known even when the answer to open is lost with the bus
   const token = randomUUID()
   tokens.set(digest, token)
-  const lent = await open(asks, { descriptor, token }, { signal, report })
+  const lent = await open(asks, { descriptor, lease, token }, { signal, report })
   if (!lent) {
     tokens.delete(digest)
+    await addLabels(asks, digest, labels, { signal })
     return report({ status: 'exists', offset: size })
   }
   let end: 'committed' | 'damaged' | 'cut off' = 'cut off'
@@ -44,12 +50,13 @@ export async function bringBlob(asks: Asks, { name, descriptor, tokens }: BlobRe
     for await (const { offset } of asks.fetch.blob({ name, descriptor, token, path: lent.path, offset: lent.offset }, { signal }))
       report({ status: 'downloading', offset })
     report({ status: 'verifying', offset: size })
-    await asks.ingest.commit({ token, size, digest }, { signal, timeoutMs: verifyingMs })
+    await asks.ingest.commit({ token, size, digest, labels }, { signal, timeoutMs: verifyingMs })
     end = 'committed'
   } catch (error) {
-    if (isFailure(error, 'already_exists')) end = 'committed'
-    else if (isFailure(error, 'data_loss')) end = 'damaged'
-    if (end !== 'committed') throw error
+    if (isFailure(error, 'data_loss') || isWrong(error)) end = 'damaged'
+    if (!isFailure(error, 'already_exists')) throw isWrong(error) ? new Failure('data_loss', error.message, { cause: error }) : error
+    end = 'committed'
+    await addLabels(asks, digest, labels, { signal })
   } finally {
     await finish(asks, { digest, token, end }).then(
       () => tokens.delete(digest),
@@ -57,6 +64,10 @@ export async function bringBlob(asks: Asks, { name, descriptor, tokens }: BlobRe
     )
   }
 }
+
+/** Whether what is on disk is not what the descriptor says. */
+const isWrong = (error: unknown): error is Failure =>
+  isFailure(error, 'failed_precondition') && ['size', 'digest'].includes(String(error.details?.['reason']))
 
 /** Neither given up with the pull nor failing it: the pull has a failure of its own to tell. */
 async function finish(
@@ -85,18 +96,22 @@ const verifyingMs = 600_000
  * The lent file, or undefined when the blob is, or has become, content. While somebody else has the ingest this follows it, and
  * tries again when it ends, so that nothing is fetched twice.
  */
-async function open(asks: Asks, { descriptor, token }: { descriptor: Descriptor; token: string }, { signal, report }: BlobOptions) {
+async function open(
+  asks: Asks,
+  { descriptor, lease, token }: Pick<BlobRequest, 'descriptor' | 'lease'> & { token: string },
+  { signal, report }: BlobOptions,
+) {
   const { digest, size } = descriptor
   while (true) {
     try {
-      return await asks.ingest.open({ reference: digest, expected: digest, total: size, token }, { signal })
+      return await asks.ingest.open({ reference: digest, expected: digest, total: size, lease, token }, { signal })
     } catch (error) {
       if (isFailure(error, 'already_exists')) return undefined
       if (!isFailure(error, 'unavailable') || !error.details?.['holder']) throw error
     }
     try {
       for await (const { offset } of asks.ingest.follow({ reference: digest }, { signal })) report({ status: 'waiting', offset })
-      return undefined
+      // it is content now, and opening it once more has it held
     } catch (error) {
       if (!isFailure(error, 'not_found', 'data_loss')) throw error
     }

@@ -1,13 +1,15 @@
 import type { Brought, PullInput, Resolved } from '../../machines/pull.ts'
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
-import { chainIds, type Descriptor, type Digest } from '../../messages/words/index.ts'
+import { chainIds, type Descriptor, type Digest, type Thing } from '../../messages/words/index.ts'
 import type { Limit } from '../../runtime/limit.ts'
-import type { Shared } from '../../runtime/shared.ts'
+import type { Shared, Work } from '../../runtime/shared.ts'
 import { about } from './about.ts'
 import type { Asks } from './asks.ts'
 import { type BlobProgress, bringBlob } from './blob.ts'
 import type { Board } from './board.ts'
-import { hasSnapshot, type Layer, type LayerOptions, makeLayer } from './layer.ts'
+import { unpackedImageLabels } from './labels.ts'
+import { type Layer, type LayerOptions, makeLayer } from './layer.ts'
+import { holds, type PullLease } from './lease.ts'
 import { readTree, type Tree } from './tree.ts'
 import { allOrNone } from './walk.ts'
 
@@ -24,22 +26,23 @@ export interface Bringing {
 
 interface BringOptions {
   readonly board: Board
+  readonly lease: PullLease
   readonly signal: AbortSignal
 }
 
 /**
  * Bring an image's whole tree into content and, unless told otherwise, its layers into snapshots. Can be run again after any failure: what
- * is there is found there.
+ * is there is found there. All of it is held by the lease when this resolves, and what there is of it when it fails.
  */
 export async function bring(
   all: Bringing,
   { input, resolved }: { input: PullInput; resolved: Resolved },
-  { board, signal }: BringOptions,
+  { board, lease, signal }: BringOptions,
 ): Promise<Brought> {
   const { name, descriptor: root } = resolved
   board.mark(root, {})
   const read = async (descriptor: Descriptor, options: { signal: AbortSignal }) => {
-    await blob(all, { name, descriptor }, { board, signal: options.signal }).verified
+    await blob(all, { name, descriptor }, { board, lease, signal: options.signal }).verified
     finish(board, descriptor)
     return await persist(() => readWhole(all.asks, descriptor, options), options)
   }
@@ -48,7 +51,7 @@ export async function bring(
   driver?.catch(() => {})
   const tree = await readTree({ root, platform: input.platform }, read, { signal })
   for (const { descriptor } of tree.layers) board.mark(descriptor, { status: 'waiting' })
-  await bringLayers(all, { name, tree, driver: await driver }, { board, signal })
+  await bringLayers(all, { name, tree, driver: await driver }, { board, lease, signal })
   return { manifest: tree.manifest, config: tree.config, platform: tree.platform, parts: tree.parts }
 }
 
@@ -56,24 +59,20 @@ export async function bring(
 function blob(
   all: Bringing,
   { name, descriptor }: { name: string; descriptor: Descriptor },
-  { board, signal }: BringOptions,
+  { board, lease, signal }: BringOptions,
 ): LayerOptions['blob'] {
+  const { asks, tokens } = all
   const begun = Promise.withResolvers<void>()
-  const work = (joined: AbortSignal, report: (progress: BlobProgress) => void) =>
-    all.downloads(
-      () =>
-        all.asks.persist(() => bringBlob(all.asks, { name, descriptor, tokens: all.tokens }, { signal: joined, report }), {
-          signal: joined,
-        }),
-      {
-        signal: joined,
-      },
-    )
+  const request = { name, descriptor, lease: lease.id, tokens }
+  const work = (signal: AbortSignal, report: (progress: BlobProgress) => void) =>
+    all.downloads(() => asks.persist(() => bringBlob(asks, request, { signal, report }), { signal }), { signal })
   const onProgress = (progress: BlobProgress) => {
     begun.resolve()
     board.mark(descriptor, progress)
   }
-  const verified = all.blobs.run(descriptor.digest, work, { signal, onProgress })
+  const verified = ownOrHeld(asks, { lease, thing: { kind: 'content', key: descriptor.digest }, signal }, (own) =>
+    all.blobs.run(descriptor.digest, own(work), { signal, onProgress }),
+  )
   verified.then(begun.resolve, begun.reject)
   begun.promise.catch(() => {})
   return { begun: begun.promise, verified }
@@ -82,18 +81,22 @@ function blob(
 async function bringLayers(
   all: Bringing,
   { name, tree, driver }: { name: string; tree: Tree; driver: Driver | undefined },
-  { board, signal }: BringOptions,
+  { board, lease, signal }: BringOptions,
 ): Promise<void> {
+  const { asks } = all
   const chain = chainIds(tree.layers.map((layer) => layer.diffId))
   const committed = tree.layers.map(() => Promise.withResolvers<void>())
   for (const { promise } of committed) promise.catch(() => {})
 
+  const there = driver ? heldSnapshots(asks, { chain, driver, lease }, { signal }) : Promise.resolve(0)
+  there.catch(() => {})
+
   await allOrNone(tree.layers, signal, async ({ descriptor, diffId }, joined, i) => {
-    const options = { board, signal: joined }
+    const options = { board, lease, signal: joined }
     const fetched = blob(all, { name, descriptor }, options)
     fetched.verified.catch(() => {})
     try {
-      if (driver) {
+      if (driver && i >= (await there)) {
         const layer: Layer = { descriptor, diffId, chainId: chain[i] ?? diffId, parent: chain[i - 1] }
         await snapshot(all, layer, { driver, blob: fetched, parentCommitted: committed[i - 1]?.promise ?? Promise.resolve(), ...options })
       }
@@ -106,34 +109,74 @@ async function bringLayers(
       throw about(error, `bring layer ${descriptor.digest}`, descriptor.digest)
     }
   })
+  const chainId = chain.at(-1)
+  if (!driver || !chainId) return
+  const labels = unpackedImageLabels({ driver: driver.name, chainId })
+  await asks.persist(async () => await asks.content.label({ digest: tree.config.digest, labels }, { signal }), { signal })
+}
+
+/**
+ * How many of a chain's snapshots, from the first on, are there; held by the lease. One that is there has all below it, so asking for few tells of all: first
+ * the last, as of an image that is here, then the first, as of one that is not.
+ */
+async function heldSnapshots(
+  asks: Asks,
+  { chain, driver, lease }: { chain: readonly Digest[]; driver: Driver; lease: PullLease },
+  options: { signal: AbortSignal },
+): Promise<number> {
+  const isThere = (i: number) => holds(asks, lease, [{ kind: 'snapshot', key: `${driver.name}/${chain[i]}` }], options)
+  let [some, all] = [0, chain.length]
+  for (let i = all - 1; some < all; i = i === chain.length - 1 ? 0 : (some + all) >> 1) {
+    if (await isThere(i)) some = i + 1
+    else all = i
+  }
+  return some
 }
 
 /** One layer's snapshot, shared with every other pull that wants it. */
 async function snapshot(
   all: Bringing,
   layer: Layer,
-  { driver, board, ...options }: BringOptions & Pick<LayerOptions, 'blob' | 'parentCommitted'> & { driver: Driver },
+  { driver, board, lease, ...options }: BringOptions & Pick<LayerOptions, 'blob' | 'parentCommitted'> & { driver: Driver },
 ): Promise<void> {
   const { asks } = all
   const { signal } = options
-  if (await asks.persist(() => hasSnapshot(asks, layer.chainId, { driver: driver.name, signal }), { signal })) return
+  const made = { ...options, driver: driver.name, rebase: driver.rebase, lease: lease.id, room: all.applies }
   const work = (signal: AbortSignal, report: LayerOptions['report']) =>
-    asks.persist(
-      () => makeLayer(asks, layer, { ...options, driver: driver.name, rebase: driver.rebase, room: all.applies, report, signal }),
-      { signal },
-    )
+    asks.persist(() => makeLayer(asks, layer, { ...made, report, signal }), { signal })
   const onProgress = (progress: Parameters<LayerOptions['report']>[0]) => {
     const here = stepOf(board, layer.descriptor)
     board.mark(layer.descriptor, { ...progress, ...(here && here.offset >= layer.descriptor.size && { status: 'unpacking' as const }) })
   }
-  while (true) {
-    try {
-      return await all.layers.run(`${driver.name} ${layer.chainId}`, work, { signal: options.signal, onProgress })
-    } catch (error) {
-      // The pull that began this layer was given up, and its blob and parent with it; this one goes on with its own.
-      if (!isFailure(Failure.from(error), 'cancelled') || options.signal.aborted) throw error
+  const key = `${driver.name}/${layer.chainId}`
+  await ownOrHeld(asks, { lease, thing: { kind: 'snapshot', key }, signal }, async (own) => {
+    while (true) {
+      try {
+        return await all.layers.run(key, own(work), { signal, onProgress })
+      } catch (error) {
+        // The pull that began this layer was given up, and its blob and parent with it; this one goes on with its own.
+        if (!isFailure(Failure.from(error), 'cancelled') || signal.aborted) throw error
+      }
     }
-  }
+  })
+}
+
+/**
+ * Work shared by pulls is done under the lease of the one that began it, which is known by `own` work being called. The others have what came of it held by theirs; and when it
+ * is gone again by then, it is done once more.
+ */
+async function ownOrHeld(
+  asks: Asks,
+  { lease, thing, signal }: { lease: PullLease; thing: Thing; signal: AbortSignal },
+  run: (own: <P>(work: Work<void, P>) => Work<void, P>) => Promise<void>,
+): Promise<void> {
+  let isOwn = false
+  do {
+    await run((work) => (signal, report) => {
+      isOwn = true
+      return work(signal, report)
+    })
+  } while (!isOwn && !(await holds(asks, lease, [thing], { signal })))
 }
 
 /** What was here before, and needed nothing done, stays told as such. */

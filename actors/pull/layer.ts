@@ -3,6 +3,7 @@ import type { Step } from '../../messages/pull.ts'
 import type { Descriptor, Digest } from '../../messages/words/index.ts'
 import type { Limit } from '../../runtime/limit.ts'
 import type { Asks } from './asks.ts'
+import { layerLabels, unpackedLabels } from './labels.ts'
 
 /** One layer of an image: its blob, what it must unpack to, the name it gets and the name it stands on. */
 export interface Layer {
@@ -14,6 +15,8 @@ export interface Layer {
 
 export interface LayerOptions {
   readonly driver: string | undefined
+  /** holds the snapshot, from the moment it is prepared */
+  readonly lease: string
   /** The driver takes the parent at commit: apply before the parent is there. */
   readonly rebase: boolean
   /** Resolves once the blob can be followed; then once it is verified. */
@@ -39,26 +42,12 @@ export async function makeLayer(asks: Asks, layer: Layer, options: LayerOptions)
   await attempt(asks, layer, { ...options, onParent: true })
 }
 
-/** Whether a snapshot of this name is there already. */
-export async function hasSnapshot(
-  asks: Asks,
-  chainId: Digest,
-  { driver, signal }: { driver: string | undefined; signal: AbortSignal },
-): Promise<boolean> {
-  try {
-    return (await asks.snapshot.stat({ key: chainId, ...(driver && { driver }) }, { signal })).kind === 'committed'
-  } catch (error) {
-    if (isFailure(error, 'not_found')) return false
-    throw error
-  }
-}
-
 /**
  * Prepare, apply, commit; false when it is worth another attempt, on top of the parent: the layer turns out to need that to be applied at all, because it links to
  * a file of it, or goes through a directory that is a link there; or its blob was brought anew under its hands.
  */
 async function attempt(asks: Asks, layer: Layer, options: LayerOptions & { onParent: boolean }): Promise<boolean> {
-  const { report, onParent } = options
+  const { report, onParent, lease } = options
   // without its blob, applying would wait for ever
   const broken = new AbortController()
   options.blob.verified.catch((error: unknown) => broken.abort(error))
@@ -72,7 +61,7 @@ async function attempt(asks: Asks, layer: Layer, options: LayerOptions & { onPar
       async () => {
         signal.throwIfAborted()
         active = true
-        const { target } = await prepare(asks, { key, ...driver, ...(onParent && parent) })
+        const { target } = await prepare(asks, { key, lease, ...driver, ...(onParent && parent) })
         signal.throwIfAborted()
         await options.blob.begun
         return await apply(asks, { layer, target }, { signal, report })
@@ -82,8 +71,11 @@ async function attempt(asks: Asks, layer: Layer, options: LayerOptions & { onPar
     await Promise.all([options.blob.verified, options.parentCommitted])
     signal.throwIfAborted()
     const rebased = onParent ? {} : { ...parent, implied }
-    await asks.snapshot.commit({ key, name: layer.chainId, ...rebased, ...driver }, { signal, timeoutMs: slowMs })
+    const labels = layerLabels(layer.descriptor, implied)
+    const labelled = tellDiffId(asks, layer, { signal })
+    await asks.snapshot.commit({ key, name: layer.chainId, labels, ...rebased, ...driver }, { signal, timeoutMs: slowMs })
     active = false
+    await labelled
     return true
   } catch (error) {
     if (isFailure(error, 'already_exists')) return true
@@ -101,6 +93,13 @@ async function attempt(asks: Asks, layer: Layer, options: LayerOptions & { onPar
 
 const slowMs = 120_000
 
+/** Beside the commit: nothing waits for it but the end. */
+function tellDiffId(asks: Asks, { descriptor, diffId }: Layer, options: { signal: AbortSignal }): Promise<unknown> {
+  const told = asks.content.label({ digest: descriptor.digest, labels: unpackedLabels(diffId) }, options)
+  told.catch(() => {})
+  return told
+}
+
 const needsParent = (error: Failure): boolean => ['implied', 'parent'].includes(String(error.details?.['reason']))
 
 const lostBlob = (error: unknown): boolean => isFailure(error) && error.details?.['reason'] === 'blob'
@@ -109,7 +108,7 @@ const lostBlob = (error: unknown): boolean => isFailure(error) && error.details?
  * A key of this name that is there already was left by a pull that ended badly: nobody else uses it, for one chainId is made once at a time. Not given up with the pull: it
  * takes a moment, and a snapshot that is prepared after all, when nobody waits for it any more, would stay.
  */
-async function prepare(asks: Asks, request: { key: string; parent?: string; driver?: string }) {
+async function prepare(asks: Asks, request: { key: string; lease: string; parent?: string; driver?: string }) {
   try {
     return await asks.snapshot.prepare(request, { timeoutMs: slowMs })
   } catch (error) {

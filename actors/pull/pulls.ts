@@ -10,6 +10,7 @@ import type { Table, Tables } from '../../runtime/tables.ts'
 import { about } from './about.ts'
 import { type Board, board as emptyBoard, hasEnded } from './board.ts'
 import { type Bringing, bring } from './bring.ts'
+import { keepUp, leaseOf, leave, letGo, type PullLease, take } from './lease.ts'
 
 /** A pull as it is stored: all but its board, which is filled in at the end. */
 export type StoredPull = PullStatus
@@ -43,6 +44,8 @@ export interface PullsComponents {
   readonly bringing: Bringing
   readonly tables: Tables
   readonly outbox: Pick<Outbox, 'put'>
+  /** s that the lease of a pull lasts, renewed while the pull runs */
+  readonly leaseSeconds: number
   /** Told of every board that comes into being, to be watched as long as it lasts. */
   readonly onBoard: (ticket: string, board: Board, options: { signal: AbortSignal }) => void
 }
@@ -65,9 +68,9 @@ export function pulls(components: PullsComponents): Pulls {
       .then(() => {
         // nothing is told of a pull before it is stored
         components.onBoard(pull.ticket, board, { signal: control.signal })
-        return run(components, { pull, board, signal: control.signal })
+        return run(components, stored, { pull, board, signal: control.signal })
       })
-      .then((end) => (end ? finish(components, stored, { ...pull, ...end, steps: [...board.steps] }) : undefined))
+      .then((end) => (end ? finish(components, stored, { ...without(pull), ...end, steps: [...board.steps] }) : undefined))
       .then((end) => {
         if (end) board.enter(end.state, end.digest)
       })
@@ -82,7 +85,9 @@ export function pulls(components: PullsComponents): Pulls {
     async start(input) {
       const same = [...errands.values()].find((errand) => keyOf(errand.pull) === keyOf(input))
       if (same) return same.pull.ticket
-      const pull: StoredPull = { ...input, ticket: randomUUID(), state: 'resolving', steps: [], startedAt: new Date().toISOString() }
+      const ticket = randomUUID()
+      const startedAt = new Date().toISOString()
+      const pull: StoredPull = { ...input, ticket, state: 'resolving', steps: [], lease: leaseOf(ticket), startedAt }
       const known = tables.transaction(() => {
         stored.put(pull.ticket, pull)
         outbox.put({ actor: 'pull', fact: 'started', entity: pull.ticket, data: { ticket: pull.ticket, reference: pull.reference } })
@@ -121,12 +126,44 @@ export function pulls(components: PullsComponents): Pulls {
 const keyOf = (input: PullInput): string =>
   JSON.stringify([input.reference, formatPlatform(input.platform), input.driver ?? null, input.unpack])
 
-type End = Pick<StoredPull, 'state' | 'digest' | 'why'> & { readonly name?: string }
+type End = Pick<StoredPull, 'state' | 'digest' | 'why' | 'lease'>
 
-/** Run a pull to its end; undefined when the node stopped meanwhile. Every step has ended, and cleaned up, when this resolves. */
-async function run(
+interface RunOptions {
+  readonly pull: StoredPull
+  readonly board: Board
+  readonly signal: AbortSignal
+}
+
+/**
+ * Run a pull to its end, under its lease; undefined when the node stopped meanwhile. The lease of a pull that brought its image has ended when this resolves, and with it
+ * those that earlier ones of the same left; otherwise it lasts on, if it holds anything.
+ */
+async function run(components: PullsComponents, stored: Table<StoredPull>, options: RunOptions): Promise<End | undefined> {
+  const { asks } = components.bringing
+  const lease: PullLease = { id: leaseOf(options.pull.ticket), seconds: components.leaseSeconds }
+  const over = new AbortController()
+  const keeping = keepUp(asks, lease, { signal: over.signal })
+  const end = await bringImage(components, { ...options, lease })
+  over.abort()
+  await keeping
+  if (!end) return undefined
+  if (end.state !== 'done') return (await leave(asks, lease)) ? { ...end, lease: lease.id } : end
+  const ids = [lease.id, ...earlier(stored, options.pull).flatMap(({ lease }) => lease ?? [])]
+  await Promise.all(ids.map((id) => letGo(asks, id)))
+  return end
+}
+
+/** Pulls of the same that ended without the image and left a lease. */
+const earlier = (stored: Table<StoredPull>, pull: StoredPull): StoredPull[] =>
+  Array.from(stored.range(), ({ value }) => value).filter((one) => one.lease && hasEnded(one.state) && keyOf(one) === keyOf(pull))
+
+/** A pull whose lease has ended. */
+const without = ({ lease: _, ...pull }: StoredPull): StoredPull => pull
+
+/** Resolve, bring, record. Every step has ended, and cleaned up, when this resolves. */
+async function bringImage(
   { bringing }: PullsComponents,
-  { pull, board, signal }: { pull: StoredPull; board: Board; signal: AbortSignal },
+  { pull, board, lease, signal }: RunOptions & { lease: PullLease },
 ): Promise<End | undefined> {
   const { asks } = bringing
   const steps: Promise<unknown>[] = []
@@ -138,11 +175,14 @@ async function run(
     actors: {
       resolve: fromPromise(({ input, signal }) => {
         const request = { reference: input.reference, platform: input.platform }
-        return step(asks.persist(async () => await asks.fetch.resolve(request, { signal, timeoutMs: registryMs }), { signal }))
+        const taken = step(asks.persist(() => take(asks, lease, input.reference, { signal }), { signal }))
+        taken.catch(() => {})
+        const resolved = asks.persist(async () => await asks.fetch.resolve(request, { signal, timeoutMs: registryMs }), { signal })
+        return step(resolved.then((found) => taken.then(() => found)))
       }),
       bring: fromPromise(({ input, signal }) => {
         board.enter('fetching', input.resolved.descriptor.digest)
-        return step(bring(bringing, input, { board, signal }))
+        return step(bring(bringing, input, { board, lease, signal }))
       }),
       record: fromPromise(({ input: { resolved, brought }, signal }) => {
         board.enter('recording')
@@ -184,6 +224,7 @@ async function finish({ tables, outbox }: PullsComponents, stored: Table<StoredP
     const old = [...stored.range()].map(({ value }) => value).filter((one) => hasEnded(one.state))
     const tooMany = old.toSorted((a, b) => b.startedAt.localeCompare(a.startedAt)).slice(remembered)
     for (const one of tooMany) stored.remove(one.ticket)
+    if (ended.state === 'done') for (const one of earlier(stored, ended)) stored.put(one.ticket, without(one))
   })
   return ended
 }
