@@ -18,6 +18,14 @@ export const Applied = Progress.extend({
 })
 export type Applied = z.output<typeof Applied>
 
+/** What comparing a directory with its layer came to. */
+export const Checked = z.object({
+  entries: z.int().min(0).meta({ description: 'looked at' }),
+  differing: z.int().min(0).meta({ description: 'paths that differ' }),
+  damaged: z.array(z.object({ path: z.string(), why: z.string() })).meta({ description: 'the first hundred of them' }),
+})
+export type Checked = z.output<typeof Checked>
+
 /** Layers into directories. */
 export const unpack = {
   apply: feed(
@@ -45,7 +53,7 @@ export const unpack = {
         target: Target,
         implied: z.array(z.string()).optional().meta({ description: 'directories the layer does not describe: there, but of any mode' }),
       }),
-      item: z.union([z.object({ entries: z.int().min(0), damaged: z.array(z.object({ path: z.string(), why: z.string() })) }), Progress]),
+      item: z.union([Checked, Progress]),
       failures: ['not_found', 'data_loss', 'unimplemented'],
       example: {
         descriptor: { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest, size: 2 },

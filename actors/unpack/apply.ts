@@ -8,7 +8,8 @@ import { type Ground, openGround, type Whiteouts } from './ground.ts'
 import { inflate } from './inflate.ts'
 import { Layer } from './layer.ts'
 import { defaultLimits, type Limits } from './limits.ts'
-import { type Growth, readGrowing } from './source.ts'
+import { reading, release } from './reading.ts'
+import type { Growth } from './source.ts'
 import { tarReader } from './tar/reader.ts'
 
 /** A layer, and where it goes. */
@@ -78,14 +79,6 @@ export async function apply(applying: Applying, options: ApplyOptions): Promise<
   return { offset: source.taken(), written: layer.written, entries: layer.entries, diffId, size, implied: impliedPaths(ground) }
 }
 
-/**
- * Give the memory of a chunk back, which nobody looks at again: the collector does not see how much it is, comes late and often, and stops the thread each time.
- * The end of its room is where the decoder has left it for another; smaller rooms are shared with others.
- */
-function release({ buffer, byteOffset, byteLength }: Buffer): void {
-  if (byteLength >= 64 * 1024 && byteOffset + byteLength === buffer.byteLength) (buffer as ArrayBuffer).transfer(0)
-}
-
 function opened({ path, whiteouts }: Applying, { limits, warn }: { limits: Limits; warn: (what: string) => void }): Ground {
   try {
     return openGround(path, { whiteouts, limits, warn })
@@ -124,28 +117,4 @@ function impliedPaths(ground: Ground): string[] {
     paths.push(path || '.')
   }
   return paths.sort()
-}
-
-/** The blob's bytes, and how many were taken. Disposing it ends the reading at once, also when it waits for more to arrive. */
-function reading(
-  { growth, size }: Applying,
-  signal: AbortSignal,
-): { pieces: AsyncGenerator<Buffer>; taken: () => number } & AsyncDisposable {
-  const ended = new AbortController()
-  const reader = readGrowing(growth, { size, signal: AbortSignal.any([signal, ended.signal]) })
-  let bytes = 0
-  async function* counted(): AsyncGenerator<Buffer> {
-    for await (const piece of reader) {
-      bytes += piece.length
-      yield piece
-    }
-  }
-  return {
-    pieces: counted(),
-    taken: () => bytes,
-    async [Symbol.asyncDispose]() {
-      ended.abort()
-      await reader.return(undefined)
-    },
-  }
 }

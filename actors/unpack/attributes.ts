@@ -78,7 +78,8 @@ function timesOf({ accessed, modified }: Entry): [Moment, Moment] {
   return [isBefore(used, changed) ? changed : used, changed]
 }
 
-const bounded = (moment: Moment): Moment => (moment.seconds < 0 || moment.seconds >= latest ? epoch : moment)
+/** A time as it is kept: what a kernel might not keep is 1970. */
+export const bounded = (moment: Moment): Moment => (moment.seconds < 0 || moment.seconds >= latest ? epoch : moment)
 const isBefore = (a: Moment, b: Moment): boolean => a.seconds < b.seconds || (a.seconds === b.seconds && a.nanoseconds < b.nanoseconds)
 const epoch: Moment = { seconds: 0, nanoseconds: 0 }
 /** the year 2262: nanoseconds since 1970 in 63 bits */

@@ -37,7 +37,7 @@ export class Tree implements Disposable {
   /** not to be closed while another is opened */
   #held: Directory | undefined
 
-  constructor(root: string, limits: Limits, made: Made) {
+  constructor(root: string, limits: Limits, made: Made = nothingMade) {
     this.#limits = limits
     this.#made = made
     const fd = openat(-100, root, O.RDONLY | O.DIRECTORY)
@@ -215,6 +215,9 @@ export interface Made {
   /** A directory was made because a path needed it; a fresh one hides whatever lay there. */
   implied(directory: Directory, fresh: boolean): void
 }
+
+/** For a tree that is only looked at. */
+const nothingMade: Made = { replaced: () => false, implied: () => {} }
 
 const walkFlags = O.RDONLY | O.DIRECTORY | O.NOFOLLOW
 const openAtOnce = 128

@@ -5,8 +5,8 @@ import { type Ground, markOpaque } from './ground.ts'
 import { invalid, quoted } from './invalid.ts'
 import type { Entry } from './tar/entry.ts'
 
-const prefix = '.wh.'
-const opaqueName = '.wh..wh..opq'
+export const prefix = '.wh.'
+export const opaqueName = '.wh..wh..opq'
 const EEXIST = -17
 
 /** Whether a name says that something is removed. */

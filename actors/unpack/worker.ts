@@ -1,22 +1,24 @@
 import type { content } from '../../messages/content.ts'
-import type { Context, Handlers } from '../../messages/grammar/index.ts'
+import { type Context, Failure, type Handlers } from '../../messages/grammar/index.ts'
 import type { ingest } from '../../messages/ingest.ts'
-import { type Applied, unpack } from '../../messages/unpack.ts'
+import { type Applied, type Checked, unpack } from '../../messages/unpack.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import { tell } from '../../runtime/bus/tell.ts'
 import type { Home } from '../../runtime/home.ts'
 import { apply, type Progress } from './apply.ts'
+import { check } from './check.ts'
 import { type GrowthComponents, growthOf } from './growth.ts'
 import { withProgress } from './progress.ts'
 import { openTarget } from './target.ts'
 
 type Request = Parameters<Handlers<typeof unpack>['apply']>[0]
+type CheckRequest = Parameters<Handlers<typeof unpack>['check']>[0]
 
 /** ms between two reports of one layer */
 const paceMs = 100
 
-/** One of the threads that apply layers, under the name `actor`; the dispatcher asks it. */
+/** One of the threads that apply and compare layers, under the name `actor`; the dispatcher asks it. */
 export function startUnpackWorker(home: Home, { actor }: { actor: string }): Promise<AsyncDisposable> {
   const { bus, node, log } = home
   const growth: GrowthComponents = {
@@ -29,7 +31,10 @@ export function startUnpackWorker(home: Home, { actor }: { actor: string }): Pro
     protocol: unpack,
     only: 'node',
     log,
-    handlers: { apply: (request, context) => applyOne(home, growth, request, context) },
+    handlers: {
+      apply: (request, context) => applyOne(home, growth, request, context),
+      check: (request, context) => checkOne(growth, request, context),
+    },
   })
 }
 
@@ -51,6 +56,21 @@ async function* applyOne(home: Home, growth: GrowthComponents, request: Request,
     else tell(home.bus, { node: home.node, actor: 'unpack', fact: 'progressed', entity: about, trace, data: { digest, ...item } })
     yield item
   }
+}
+
+async function* checkOne(growth: GrowthComponents, request: CheckRequest, context: Context): AsyncGenerator<Checked | Progress> {
+  const { descriptor, target, implied } = request
+  const { signal, trace } = context
+  const { digest, size } = descriptor
+  if (target.kind === 'mount')
+    throw new Failure('unimplemented', `compare with layer ${digest}: mounts show what other layers have as well, a directory is needed`)
+  const { path, whiteouts } = target
+  const work = (onProgress: (progress: Progress) => void, given: AbortSignal): Promise<Checked> =>
+    check(
+      { growth: growthOf(growth, digest, { signal: given, trace }), digest, size, path, whiteouts, implied },
+      { signal: given, onProgress },
+    )
+  yield* withProgress(work, { everyMs: paceMs, signal })
 }
 
 const tellApplied = ({ tables, outbox }: Home, digest: string, { diffId, size, entries }: Applied, trace: string): Promise<void> =>
