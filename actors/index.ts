@@ -28,6 +28,7 @@ export function placement({ unpackThreads, threads }: { unpackThreads: number; t
     { thread: 'content', actor: 'lease', start: async (home) => (await import('./lease/actor.ts')).startLease(home) },
     { thread: 'content', actor: 'content', start: async (home) => (await import('./content/actor.ts')).startContent(home) },
     { thread: 'content', actor: 'ingest', start: async (home) => (await import('./ingest/actor.ts')).startIngest(home) },
+    { thread: 'content', actor: 'gc', start: async (home) => (await import('./gc/actor.ts')).startGc(home) },
     { thread: 'content', actor: 'fetch', start: async (home) => (await import('./fetch/actor.ts')).startFetch(home) },
     { thread: 'local', actor: 'snapshot', start: async (home) => (await import('./snapshot/actor.ts')).startSnapshot(home) },
     { thread: 'local', actor: 'exec', start: async (home) => (await import('./exec/actor.ts')).startExec(home) },

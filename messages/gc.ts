@@ -14,6 +14,16 @@ const Step = Thing.extend({
   by: z.string().meta({ description: 'of the first: why it is a root; of the others: how the one before refers to it' }),
 })
 
+/** What keeps a thing. */
+export const Why = z.object({
+  thing: Thing,
+  kept: z.boolean(),
+  path: z.array(Step).meta({ description: 'root first; empty when nothing keeps it' }),
+  leases: z.array(z.object({ id: z.string(), expiresAt: Time.optional() })).meta({ description: 'that hold it itself' }),
+  expiresAt: Time.optional().meta({ description: 'until when it is kept at least for having been made under no lease' }),
+})
+export type Why = z.output<typeof Why>
+
 /**
  * The collector. What no root reaches goes: snapshots leaves first, blobs, ingests nobody writes.
  *
@@ -47,16 +57,10 @@ export const gc = {
     'What keeps a thing: the shortest way from a root to it, or that nothing does. A digest that is both a blob and a snapshot is asked for by its kind.',
     {
       request: z.object({ kind: Thing.shape.kind.optional(), key: Thing.shape.key }),
-      reply: z.object({
-        thing: Thing,
-        kept: z.boolean(),
-        path: z.array(Step).meta({ description: 'root first; empty when nothing keeps it' }),
-        leases: z.array(z.object({ id: z.string(), expiresAt: Time.optional() })).meta({ description: 'that hold it itself' }),
-        expiresAt: Time.optional().meta({ description: 'until when it is kept at least for having been made under no lease' }),
-      }),
+      reply: Why,
       failures: ['not_found', 'failed_precondition'],
       example: { key: `sha256:${'0'.repeat(64)}` },
     },
   ),
-  collected: event('A run ended.', z.object({ run: z.string(), collected: z.int().min(0), freed: Size }), { entity: 'run' }),
+  collected: event('A run took something away.', z.object({ run: z.string(), collected: z.int().min(0), freed: Size }), { entity: 'run' }),
 } as const

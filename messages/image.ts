@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { call, event } from './grammar/index.ts'
-import { Descriptor, Digest, Filters, Labels, Nothing, Platform, Size, Time } from './words/index.ts'
+import { Descriptor, Digest, Filters, Labels, Nothing, Platform, Size, Time, Unheld } from './words/index.ts'
 
 const Name = z.string().min(1).max(1024).meta({ description: 'the full reference' })
 
@@ -61,9 +61,9 @@ export const image = {
     example: { name, labels: { 'example.org/owner': 'me' } },
   }),
   remove: call('Forget a name. What it named is collected some time later, unless something else holds it.', {
-    request: z.object({ name: Name }),
+    request: z.object({ name: Name, unheld: Unheld }),
     reply: Nothing,
-    failures: ['not_found'],
+    failures: ['not_found', 'failed_precondition'],
     example: { name },
   }),
   check: call('Whether everything a name names is still here.', {

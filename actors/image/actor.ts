@@ -29,8 +29,8 @@ export async function startImage(home: Home): Promise<AsyncDisposable> {
       get: ({ name }) => images.get(name),
       list: (request) => images.list(request),
       label: ({ name, labels }, context) => images.label(name, labels, context),
-      async remove({ name }, context) {
-        await images.remove(name, context)
+      async remove({ name, unheld }, { trace }) {
+        await images.remove(name, { trace, unheld })
         return {}
       },
       async check({ name }, context) {

@@ -36,8 +36,8 @@ export interface Images {
   list(options: ListOptions): { images: Omit<Image, 'parts'>[]; more: boolean }
   /** A label set to the empty string is taken away. Fails with not_found. */
   label(name: string, labels: Labels, asked: Pick<Asked, 'trace'>): Promise<Image>
-  /** Fails with not_found. */
-  remove(name: string, asked: Pick<Asked, 'trace'>): Promise<void>
+  /** Fails with not_found; `unheld`, for the collector, with failed_precondition when something needs it after all. */
+  remove(name: string, asked: Pick<Asked, 'trace'> & { unheld?: true | undefined }): Promise<void>
   /** Say of those recorded before what is kept was written down that they are there. */
   keepFound(): Promise<void>
   /** What of it is gone. Fails with not_found. */
@@ -115,9 +115,10 @@ export function openImages({ tables, outbox, keeping, sizeOf, now }: ImagesCompo
         tell('updated', after, trace, { previous: before.target.digest })
         return after
       }),
-    remove: (name, { trace }) =>
+    remove: (name, { unheld, trace }) =>
       tables.transaction(() => {
         const image = known(name, 'remove')
+        if (unheld) keeping.demandUnheld(thingOf(name))
         table.remove(name)
         keeping.gone(thingOf(name))
         tell('removed', image, trace)

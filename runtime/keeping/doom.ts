@@ -3,22 +3,34 @@ import { refsOf, thingTable } from './things.ts'
 import type { View } from './view.ts'
 
 /**
- * Doom things found unneeded in a view, in one transaction; answers the names of those doomed. What changed since the view was made, and all it refers to, is spared. Whoever comes
+ * Doom things found unneeded in a view, in one transaction; answers the names of those doomed, and how many were not. What changed since the view was made, and all it refers to, is spared. Whoever comes
  * to need something doomed saves it in the transaction that refers to it or holds it, and its owner is refused to collect it.
  *
  * `names` are unneeded things such that whatever unneeded thing refers to one of them is among them or was given to an earlier call: what saves
  * relies on it that nothing that is not doomed refers to anything that is.
  */
-export async function doom(tables: Tables, view: Pick<View, 'changed'>, names: readonly string[]): Promise<string[]> {
+export async function doom(tables: Tables, view: Pick<View, 'changed'>, names: readonly string[]): Promise<Doomed> {
   const things = thingTable(tables)
   return await tables.transaction(() => {
-    const spared = reachedFromChanged(tables, view)
-    return names.filter((name) => {
-      const row = spared.has(name) ? undefined : things.get(name)
-      if (row && !row.doomed) things.put(name, { ...row, doomed: true })
-      return row !== undefined
-    })
+    const reached = reachedFromChanged(tables, view)
+    const doomed = new Set<string>()
+    let spared = 0
+    for (const name of names) {
+      const row = things.get(name)
+      if (!row) continue
+      if (reached.has(name)) spared += 1
+      else {
+        doomed.add(name)
+        if (!row.doomed) things.put(name, { ...row, doomed: true })
+      }
+    }
+    return { doomed, spared }
   })
+}
+
+interface Doomed {
+  readonly doomed: ReadonlySet<string>
+  readonly spared: number
 }
 
 /** What changed since the view was made, and all that can be come to from there: whatever of it is needed now was not for another reason than these. */

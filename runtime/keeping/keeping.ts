@@ -50,15 +50,18 @@ export interface KeepingInit {
 
 /** As the settings of a node have it: `gc.grace`, in ms. */
 export const keepingOf = ({ tables, settings }: { tables: Tables; settings: Readonly<Record<string, string>> }): Keeping =>
-  openKeeping(tables, { now: () => new Date().toISOString(), graceMs: readGrace(settings['gc.grace']) })
+  openKeeping(tables, { now: () => new Date().toISOString(), graceMs: graceOf(settings) })
 
-function readGrace(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
+/** The setting `gc.grace`, ms; a day if it is not set. */
+export function graceOf({ 'gc.grace': text }: Readonly<Record<string, string>>): number {
+  if (text === undefined) return day
   if (/^[0-9]{1,12}$/.test(text)) return Number(text)
   throw new Failure('invalid_argument', `read setting gc.grace: ${JSON.stringify(text)} is not a number of milliseconds`)
 }
 
-export function openKeeping(tables: Tables, { now, graceMs = 86_400_000 }: KeepingInit): Keeping {
+const day = 86_400_000
+
+export function openKeeping(tables: Tables, { now, graceMs = day }: KeepingInit): Keeping {
   const things = thingTable(tables)
   const leases = openLeases(tables, { now })
   const journal = openJournal(tables)
@@ -80,11 +83,11 @@ export function openKeeping(tables: Tables, { now, graceMs = 86_400_000 }: Keepi
 
   function hold(thing: Thing, row: Row, lease: string | undefined): void {
     if (lease !== undefined) leases.hold(lease, thing)
-    write(nameOf(thing), { ...row, ...(lease === undefined && { until: graceOf(row) }), doomed: undefined }, lease)
+    write(nameOf(thing), { ...row, ...(lease === undefined && { until: untilOf(row) }), doomed: undefined }, lease)
   }
 
   /** Holding it again never shortens for how long it is held. */
-  function graceOf({ until = '' }: Row): string {
+  function untilOf({ until = '' }: Row): string {
     const from = new Date(Date.parse(now()) + graceMs).toISOString()
     return until > from ? until : from
   }
