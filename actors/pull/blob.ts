@@ -110,7 +110,11 @@ async function open(
       if (!isFailure(error, 'unavailable') || !error.details?.['holder']) throw error
     }
     try {
-      for await (const { offset } of asks.ingest.follow({ reference: digest }, { signal })) report({ status: 'waiting', offset })
+      for await (const { state, offset } of asks.ingest.follow({ reference: digest }, { signal })) {
+        report({ status: 'waiting', offset })
+        // nobody writes it any more: it is ours to go on with
+        if (state === 'closed') break
+      }
       // it is content now, and opening it once more has it held
     } catch (error) {
       if (!isFailure(error, 'not_found', 'data_loss')) throw error
