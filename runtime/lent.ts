@@ -27,7 +27,7 @@ export function openLent({ directory, path, offset }: { directory: string; path:
     throw error
   }
   let written = offset
-  const spend = leavingRoom(directory)
+  const spend = leavingRoom(directory, file)
   return {
     get offset() {
       return written
