@@ -19,6 +19,8 @@ export interface Claim {
   readonly digest?: Digest | undefined
   readonly size?: number | undefined
   readonly labels?: Labels | undefined
+  /** in place of what is content already, whose bytes are damaged */
+  readonly replace?: boolean | undefined
 }
 
 export interface IngestInput extends Expectation {
@@ -55,7 +57,8 @@ export type IngestEvent =
   | { type: 'advance'; at: string }
   /** What follows some byte was thrown away. */
   | { type: 'truncate'; epoch: string; at: string }
-  | { type: 'commit'; claim: Claim; at: string }
+  /** With what was found when it is verified already. */
+  | { type: 'commit'; claim: Claim; found?: IngestContext['found']; at: string }
   | { type: 'close'; at: string }
   | { type: 'abort'; why: string; unheld?: boolean | undefined; found?: IngestContext['found'] }
   /** The holder of `token` is dead; `grant` is of who found out. */
@@ -73,7 +76,7 @@ export type IngestEvent =
  *    open └──────close───────┴─────► closed ◄──failed  └──existed──► aborted
  *      └─────────────────────────────┘
  *
- * It is held in opened, receiving and verifying; closed keeps the bytes and waits to be opened again. `abort` ends it from
+ * A commit of what is small comes verified, and leads to committed at once. It is held in opened, receiving and verifying; closed keeps the bytes and waits to be opened again. `abort` ends it from
  * everywhere but verifying. `truncate` leaves it where it is. `break` takes it from a dead holder: closed, or verified once more by who broke it.
  */
 export const ingestMachine = setup({
@@ -84,6 +87,7 @@ export const ingestMachine = setup({
   },
   guards: {
     restarts: ({ event }) => event.type === 'open' && event.restart,
+    isVerified: ({ event }) => event.type === 'commit' && event.found !== undefined,
     isHolder: ({ context, event }) => event.type === 'break' && event.token === context.grant?.token,
   },
   actions: {
@@ -101,7 +105,7 @@ export const ingestMachine = setup({
     lease: assign(({ event }) => (event.type === 'open' && event.lease !== undefined ? { lease: event.lease } : {})),
     startOver: assign(({ event }) => (event.type === 'open' ? { startedAt: event.at, epoch: event.epoch } : {})),
     cut: assign(({ event }) => (event.type === 'truncate' ? { epoch: event.epoch } : {})),
-    claim: assign(({ event }) => (event.type === 'commit' ? { claim: event.claim } : {})),
+    claim: assign(({ event }) => (event.type === 'commit' ? { claim: event.claim, found: event.found } : {})),
     keepFound: assign(({ event }) =>
       event.type === 'verified' || event.type === 'existed' ? { found: { digest: event.digest, size: event.size } } : {},
     ),
@@ -122,7 +126,10 @@ export const ingestMachine = setup({
       on: {
         advance: { target: 'receiving', actions: 'touch' },
         truncate: { actions: ['cut', 'touch'] },
-        commit: { target: 'verifying', actions: ['claim', 'touch'] },
+        commit: [
+          { target: 'committed', guard: 'isVerified', actions: ['claim', 'touch'] },
+          { target: 'verifying', actions: ['claim', 'touch'] },
+        ],
         close: { target: 'closed', actions: 'touch' },
         abort: { target: 'aborted', actions: 'keepWhy' },
         break: { target: 'closed', guard: 'isHolder' },
@@ -132,7 +139,10 @@ export const ingestMachine = setup({
     receiving: {
       on: {
         truncate: { actions: ['cut', 'touch'] },
-        commit: { target: 'verifying', actions: ['claim', 'touch'] },
+        commit: [
+          { target: 'committed', guard: 'isVerified', actions: ['claim', 'touch'] },
+          { target: 'verifying', actions: ['claim', 'touch'] },
+        ],
         close: { target: 'closed', actions: 'touch' },
         abort: { target: 'aborted', actions: 'keepWhy' },
         break: { target: 'closed', guard: 'isHolder' },

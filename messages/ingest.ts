@@ -98,7 +98,16 @@ export const ingest = {
   commit: call(
     'Check what is on disk and make it content. Gives the lock back in every case. A wrong size or digest is failed_precondition, with details {reason: "size" or "digest"}, and keeps the bytes: open, then truncate or go on.',
     {
-      request: z.object({ token: Token, size: Size.optional(), digest: Digest.optional(), labels: Labels.optional() }),
+      request: z.object({
+        token: Token,
+        size: Size.optional(),
+        digest: Digest.optional(),
+        labels: Labels.optional(),
+        replace: z.literal(true).optional().meta({
+          description:
+            'what is content under this digest gets these bytes, because its own are damaged; its labels, and what holds it, stay',
+        }),
+      }),
       reply: Info,
       failures: ['not_found', 'already_exists', 'failed_precondition', 'data_loss', 'resource_exhausted'],
       example: { token: 'a-token-of-ingest-open', size: 2 },

@@ -10,6 +10,8 @@ export interface Contents {
   get(digest: Digest): Info | undefined
   /** Inside a transaction: write the record of a new blob, held by the lease, and say so. Fails with already_exists, and with not_found when there is no such lease. */
   create(blob: New): Info
+  /** Inside a transaction: what is there gets other bytes, which have yet to reach the disk, and is held by the lease as well. Undefined when it is not there. */
+  renew(blob: New): Info | undefined
   /** Inside a transaction: have the lease hold what is there, or keep it for a while. Undefined when it is not. Fails with not_found when there is no such lease. */
   hold(digest: Digest, lease: string | undefined): Info | undefined
   /** In a transaction of its own: fails with already_exists when it is there, then held as by hold. */
@@ -36,6 +38,11 @@ export function openContents({ tables, outbox, keeping }: { tables: Tables; outb
       table.put(digest, info)
       keeping.keep(contentThing(digest), { lease, size, labels })
       outbox.put({ actor: 'content', fact: 'created', entity: digest, data: { digest, size }, trace })
+      return info
+    },
+    renew({ digest, lease, at }) {
+      const info = contents.hold(digest, lease)
+      if (info) table.put(digest, { ...info, updatedAt: at, durable: false })
       return info
     },
     hold(digest, lease) {

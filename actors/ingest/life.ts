@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import type { IngestContext, ingestMachine } from '../../machines/ingest.ts'
+import type { Claim, IngestContext, ingestMachine } from '../../machines/ingest.ts'
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Digest } from '../../messages/words/index.ts'
 import type { Blobs } from '../../runtime/blobs.ts'
@@ -13,7 +13,7 @@ import { type Contents, contentThing } from './contents.ts'
 import type { Elsewhere } from './elsewhere.ts'
 import type { Endings } from './endings.ts'
 import type { Slices } from './slices.ts'
-import { verify } from './verify.ts'
+import { verify, type Wanted } from './verify.ts'
 import { openWriter, type Writer } from './writer.ts'
 
 type Machine = typeof ingestMachine
@@ -47,15 +47,14 @@ export function life(components: LifeComponents) {
   }
 
   const verified: Effect<Machine> = async (ingest, _, { signal }) => {
-    const { claim, expected, total } = ingest.context
+    const { claim, expected } = ingest.context
     const digest = claim?.digest ?? expected
     if (digest === undefined) throw new Failure('failed_precondition', `commit ingest ${reference(ingest)}: no digest is known`)
     const open = components.writerOf(ingest)
     await using reopened = open ? undefined : await reopen(ingest, digest)
-    const wanted = { reference: reference(ingest), digests: distinct(digest, expected), sizes: distinct(claim?.size, total) }
-    const size = await verify(open ?? (reopened as Writer), wanted, { signal })
-    const known = contents.get(digest)
-    return { type: known ? 'existed' : 'verified', digest, size, at: now() }
+    const size = await verify(open ?? (reopened as Writer), wantedOf(ingest, { ...claim, digest }), { signal })
+    const existed = claim?.replace !== true && contents.get(digest) !== undefined
+    return { type: existed ? 'existed' : 'verified', digest, size, at: now() }
   }
 
   /** After a crash: its file may have come into its place, in a transaction that was not committed. */
@@ -94,7 +93,8 @@ function keepingInStep({ tables, blobs, contents, keeping, endings, changes, els
       contents.hold(found.digest, lasting(lease))
       return
     }
-    contents.create({ ...found, labels: claim?.labels, lease: lasting(lease), at: updatedAt })
+    const blob = { ...found, labels: claim?.labels, lease: lasting(lease), at: updatedAt }
+    if (!claim?.replace || !contents.renew(blob)) contents.create(blob)
     blobs.place(blobs.ingest(reference).data, found.digest)
   }
 
@@ -114,6 +114,13 @@ function keepingInStep({ tables, blobs, contents, keeping, endings, changes, els
     tables.afterCommit(() => elsewhere.touch(blobs.ingest(reference).directory))
   }
 }
+
+/** What the file of an ingest must turn out to be for a claim to hold. */
+export const wantedOf = ({ context: { reference, expected, total } }: Ingest, { digest, size }: Claim): Wanted => ({
+  reference,
+  digests: distinct(digest, expected),
+  sizes: distinct(size, total),
+})
 
 export const ingestThing = (reference: string) => ({ kind: 'ingest', key: reference })
 
