@@ -45,6 +45,7 @@ export function placement({ unpackThreads, threads }: { unpackThreads: number; t
     { thread: 'control', actor: 'image', start: async (home) => (await import('./image/actor.ts')).startImage(home) },
     { thread: 'control', actor: 'container', start: async (home) => (await import('./container/actor.ts')).startContainer(home) },
     { thread: 'control', actor: 'pull', start: async (home) => (await import('./pull/actor.ts')).startPull(home) },
+    { thread: 'control', actor: 'scrub', start: async (home) => (await import('./scrub/actor.ts')).startScrub(home) },
     { thread: 'control', actor: 'node', start: async (home) => (await import('./node/actor.ts')).startNode(home, { threads }) },
   ]
 }
