@@ -31,7 +31,7 @@ export function leavingRoom(directory: string, file?: number): Spend {
  */
 export async function takeRoom(file: FileHandle, { directory, total }: { directory: string; total?: number | undefined }): Promise<void> {
   if (total === undefined || total < smallBytes) return
-  const { size, blocks } = await file.stat()
+  const { size, blocks } = fstatSync(file.fd)
   const more = total - Math.max(size, blocks * blockBytes)
   if (more <= 0) return
   if (roomIn(directory) < more) throw full()
@@ -47,7 +47,7 @@ export async function takeRoom(file: FileHandle, { directory, total }: { directo
 /** Give back room a file has beyond its end. */
 export async function giveBack(file: FileHandle, total: number | undefined): Promise<void> {
   if (total === undefined || total < smallBytes) return
-  const { size } = await file.stat()
+  const { size } = fstatSync(file.fd)
   if (size < total) await file.truncate(size)
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../../messages/grammar/index.ts'
@@ -50,7 +51,18 @@ export function putterOf(name: string): Putter | undefined {
   return pid === undefined || started === undefined ? undefined : { pid: Number(pid), started }
 }
 
+/** The thread waits for what is quicker written than handed to another one. */
 async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
-  await using file = await open(path, 'wx', 0o400)
-  await file.writeFile(bytes)
+  if (bytes.length > atOnceBytes) {
+    await using file = await open(path, 'wx', 0o400)
+    return await file.writeFile(bytes)
+  }
+  const file = openSync(path, 'wx', 0o400)
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done)
+  } finally {
+    closeSync(file)
+  }
 }
+
+const atOnceBytes = 64 * 1024

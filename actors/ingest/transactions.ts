@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { rmdir } from 'node:fs/promises'
+import { existsSync, rmdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Claim, Grant, ingestMachine } from '../../machines/ingest.ts'
 import type { Info } from '../../messages/content.ts'
@@ -13,9 +13,10 @@ import { alreadyContent, type Contents } from './contents.ts'
 import type { Elsewhere } from './elsewhere.ts'
 import { type Asked, type Holding, heldBy, type Opening } from './holding.ts'
 import type { Lending, Lent } from './lending.ts'
-import type { Ingest } from './life.ts'
+import { type Ingest, wantedOf } from './life.ts'
 import { openPace } from './pace.ts'
 import type { Slices } from './slices.ts'
+import { verify } from './verify.ts'
 import { openWriter } from './writer.ts'
 
 export interface TransactionComponents {
@@ -60,11 +61,11 @@ export interface Transactions {
 }
 
 const advancedMs = 250
+const smallBytes = 2 ** 20
 
 export function transactions(components: TransactionComponents): Transactions {
   const { tables, blobs, records, contents, holding, lending, changes, elsewhere, slices, now } = components
 
-  const received = new WeakSet<Lent>()
   const opening = new Map<string, Promise<Lent>>()
 
   async function lendTo({ id, context }: Ingest, grant: Grant): Promise<Lent> {
@@ -73,14 +74,18 @@ export function transactions(components: TransactionComponents): Transactions {
     const { reference, expected, total, startedAt } = context
     const { directory, data: path } = blobs.ingest(reference)
     const writer = await openWriter({ slices }, { path, reference, expected, total, fresh })
+    let received = false
     const pace = openPace(advancedMs, () => {
       components.tellAdvanced(reference, writer.offset, total)
       elsewhere.touch(directory)
+      // The first growth is written down; nobody waits for that, and what it fails with the next change says again.
+      if (!received) records.send(id, { type: 'advance', at: now() }).catch(() => {})
+      received = true
     })
     const lent = { token: grant.token, id, reference, startedAt, writer, pace }
     lending.add(lent)
     changes.tell(id)
-    elsewhere.touch(directory)
+    if (!fresh) elsewhere.touch(directory)
     return lent
   }
 
@@ -113,30 +118,36 @@ export function transactions(components: TransactionComponents): Transactions {
     }
   }
 
-  /** The first growth is written down; nobody waits for that, and what it fails with the next change says again. */
-  function grown(lent: Lent, asked: Asked): void {
-    if (!received.has(lent)) {
-      received.add(lent)
-      records.send(lent.id, { type: 'advance', at: now() }, { trace: asked.trace }).catch(() => {})
-    }
+  function grown(lent: Lent): void {
     lent.pace.wake()
     changes.tell(lent.id)
   }
 
-  async function settle(lent: Lent, claim: Claim, asked: Asked): Promise<Info> {
-    const expected = records.get(lent.id)?.context.expected
-    const digest = claim.digest ?? expected ?? (await lent.writer.digest('sha256', asked))
-    const { value } = await records.send(lent.id, { type: 'commit', claim: { ...claim, digest }, at: now() }, asked)
+  const digestOf = async (lent: Lent, { digest }: Claim, asked: Asked): Promise<Digest> =>
+    digest ?? records.get(lent.id)?.context.expected ?? (await lent.writer.digest('sha256', asked))
+
+  async function settle(lent: Lent, claim: Claim & { digest: Digest }, asked: Asked): Promise<Info> {
+    const { digest } = claim
+    // What is small is verified sooner than it is written down that it is to be.
+    const small = (await lent.writer.size()) <= smallBytes && !contents.get(digest)
+    const found = small ? { digest, size: await verifyClaim(lent, claim, asked) } : undefined
+    const { value } = await records.send(lent.id, { type: 'commit', claim, found, at: now() }, asked)
     const info = contents.get(digest)
     if (value !== 'committed' || !info) throw alreadyContent(digest)
     components.created(digest)
     return info
   }
 
+  async function verifyClaim(lent: Lent, claim: Claim, asked: Asked): Promise<number> {
+    const ingest = records.get(lent.id)
+    if (!ingest) throw new Failure('not_found', `commit ingest ${lent.reference}: there is none any more`)
+    return await verify(lent.writer, wantedOf(ingest, claim), asked)
+  }
+
   /** A commit came to nothing: the bytes are where they were, the reference is free; what is content already is done with. */
-  async function unsettle(lent: Lent, error: unknown): Promise<void> {
-    const digest = records.get(lent.id)?.context.claim?.digest
-    if (digest !== undefined) await tables.transaction(() => contents.get(digest) || blobs.takeBack(digest, lent.writer.path))
+  async function unsettle(lent: Lent, digest: Digest | undefined, error: unknown): Promise<void> {
+    if (digest !== undefined && !existsSync(lent.writer.path))
+      await tables.transaction(() => contents.get(digest) || blobs.takeBack(digest, lent.writer.path))
     await lending.drop(lent)
     await giveBack(lent.id, lent.token)
     if (!isFailure(error, 'already_exists') || records.get(lent.id)?.value !== 'closed') return
@@ -168,12 +179,12 @@ export function transactions(components: TransactionComponents): Transactions {
     async advance(token, offset, asked) {
       const lent = lending.get(token)
       await lent.writer.advance(offset, asked)
-      grown(lent, asked)
+      grown(lent)
     },
     async write(token, { offset, bytes }, asked) {
       const lent = lending.get(token)
       const reached = await lent.writer.write(offset, bytes, asked)
-      grown(lent, asked)
+      grown(lent)
       return reached
     },
     async truncate(token, offset, asked) {
@@ -188,15 +199,17 @@ export function transactions(components: TransactionComponents): Transactions {
     async commit(token, claim, asked) {
       asked.signal.throwIfAborted()
       const lent = lending.take(token)
+      let digest: Digest | undefined
       try {
-        return await settle(lent, claim, asked)
+        digest = await digestOf(lent, claim, asked)
+        return await settle(lent, { ...claim, digest }, asked)
       } catch (error) {
-        await unsettle(lent, error)
+        await unsettle(lent, digest, error)
         throw error
       } finally {
         await lending.drop(lent)
         // Left over of what is committed; gone already, or somebody's again, it is none of ours.
-        if (!records.get(lent.id)) await rmdir(dirname(lent.writer.path)).catch(() => {})
+        if (!records.get(lent.id)) removeEmpty(dirname(lent.writer.path))
       }
     },
     close,
@@ -220,4 +233,10 @@ export function transactions(components: TransactionComponents): Transactions {
       for (const token of lending.tokens()) await close(token)
     },
   }
+}
+
+function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch {}
 }

@@ -1,4 +1,5 @@
-import { constants, type FileHandle, mkdir, open } from 'node:fs/promises'
+import { fstatSync, mkdirSync } from 'node:fs'
+import { constants, type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Failure } from '../../messages/grammar/index.ts'
 import { type Digest, digestParts } from '../../messages/words/index.ts'
@@ -52,7 +53,7 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
     throw fromErrno(error, `take room for the ${total} bytes of ingest ${reference}`)
   }
   let tail = openTail(file, init.expected ? digestParts(init.expected).algorithm : 'sha256', components)
-  let offset = await sizeOf(file)
+  let offset = sizeOf(file)
   let writing: Promise<unknown> = Promise.resolve()
   let disposed = false
   tail.reach(offset)
@@ -111,7 +112,7 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
       const attempted = `advance to ${to}`
       if (to < offset) outOfRange(attempted, `${offset} bytes are there`)
       if (total !== undefined && to > total) outOfRange(attempted, `its total is ${total}`)
-      const size = await sizeOf(file)
+      const size = sizeOf(file)
       if (to > size) outOfRange(attempted, `its file has ${size} bytes`)
       if (to > offset) grow(to)
     },
@@ -121,7 +122,7 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
       return sizeOf(file)
     },
     async digest(algorithm, options) {
-      const size = await sizeOf(file)
+      const size = sizeOf(file)
       if (algorithm === tail.algorithm) return `${algorithm}:${await tail.finish(size, options)}`
       await using again: Tail = openTail(file, algorithm, components)
       return `${algorithm}:${await again.finish(size, options)}`
@@ -140,10 +141,8 @@ async function openFile({ path, readOnly, fresh }: WriterInit): Promise<FileHand
   if (readOnly) return await open(path, 'r')
   const { O_RDWR, O_CREAT, O_TRUNC } = constants
   for (let attempt = 0; ; attempt++) {
-    await mkdir(dirname(path), { mode: 0o700 }).catch((error: unknown) => {
-      if (errnoOf(error) !== 'EEXIST') throw error
-    })
     try {
+      makeDirectory(dirname(path))
       return await open(path, O_RDWR | O_CREAT | (fresh ? O_TRUNC : 0), 0o600)
     } catch (error) {
       // Whoever had the reference before is just taking its directory away.
@@ -152,4 +151,13 @@ async function openFile({ path, readOnly, fresh }: WriterInit): Promise<FileHand
   }
 }
 
-const sizeOf = async (file: FileHandle): Promise<number> => (await file.stat()).size
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+  }
+}
+
+/** What the kernel has in memory is not worth another thread. */
+const sizeOf = (file: FileHandle): number => fstatSync(file.fd).size
