@@ -44,6 +44,7 @@ export function asking<Options = object>(
     // who reads our output may leave; then there is nothing more to do
     const left = new Failure('cancelled', 'write output: nobody reads it any more')
     process.stdout.on('error', () => stop.abort(left))
+    using _limit = limit(command, options.timeout, stop)
     try {
       await using session = await openSession(options, stop.signal)
       const exit = await body(session, { args: command.args, options }).catch((error: unknown) => explained(error, session))
@@ -53,6 +54,13 @@ export function asking<Options = object>(
       process.exitCode = why === left ? leftExit : complain(programOf(command), why)
     }
   }
+}
+
+/** Give up after so long, whatever is being done then. */
+function limit(command: Command, timeout: number | undefined, stop: AbortController): Disposable {
+  const late = () => stop.abort(new Failure('deadline_exceeded', `${command.name()}: not done within ${timeout} ms`))
+  const timer = timeout === undefined ? undefined : setTimeout(late, timeout)
+  return { [Symbol.dispose]: () => clearTimeout(timer) }
 }
 
 /** When nobody answers, the reason may be that the whole node is away: then that is what is said. */
@@ -70,9 +78,8 @@ async function explained(error: unknown, { ask, node, signal }: Session): Promis
 /** What a shell reports of a program that SIGPIPE ended. */
 const leftExit = 141
 
-async function openSession(options: Globals, stopped: AbortSignal): Promise<Session> {
+async function openSession(options: Globals, signal: AbortSignal): Promise<Session> {
   const { timeout, connectTimeout = 3000, json = false } = options
-  const signal = timeout === undefined ? stopped : AbortSignal.any([stopped, AbortSignal.timeout(timeout)])
   await using stack = new AsyncDisposableStack()
   const private_ = options.embedded ? stack.use(await (await import('./embedded.ts')).startPrivateNode(options, { signal })) : undefined
   const to = private_?.destination ?? (await destination(options, process.env))

@@ -1,12 +1,11 @@
 import { type Command, Option } from 'commander'
-import type { gc } from '../../messages/gc.ts'
+import type { gc, Why } from '../../messages/gc.ts'
 import { type Client, isFailure } from '../../messages/grammar/index.ts'
 import { fullName } from '../command/full-name.ts'
 import { type Column, listing, print } from '../command/output.ts'
 import { asking } from '../command/session.ts'
 
 type Gc = Client<typeof gc>
-type Why = Awaited<ReturnType<Gc['why']>>
 type Kind = Why['thing']['kind']
 
 /** `gantry why X`: what keeps a blob, snapshot, image, container or ingest: the way to it from a root, the leases that hold it, and until when. */

@@ -1,9 +1,10 @@
 /** A real node: `gantry up` as people run it, in a process of its own, on a directory of its own. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { Bus } from '../../runtime/bus/bus.ts'
 import { connectNats } from '../../runtime/bus/nats.ts'
@@ -16,7 +17,7 @@ export interface Ran {
 }
 
 export interface RunOptions {
-  readonly input?: string
+  readonly input?: string | Uint8Array
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -88,11 +89,26 @@ export async function startNode({ root: given, name = 'n1', args = [], env = {},
 
 /** Run one of our programs to its end. */
 export async function run(program: Program, args: readonly string[], { input = '', env = {} }: RunOptions = {}): Promise<Ran> {
-  const child = spawn(command(program), args, { stdio: 'pipe', env: environment(env) })
-  child.stdin.on('error', () => {}) // it may end without reading
+  const { child, ran } = begin(program, args, { env })
   child.stdin.end(input)
-  const [stdout, stderr, { code }] = await Promise.all([text(child.stdout), text(child.stderr), endOf(child)])
-  return { stdout, stderr, exitCode: code ?? -1 }
+  return await ran
+}
+
+/** One of our programs at work: its standard input is open, its output is being read. */
+export interface Begun {
+  readonly child: ChildProcessByStdio<Writable, Readable, Readable>
+  readonly ran: Promise<Ran>
+}
+
+/** Begin to run one of our programs. */
+export function begin(program: Program, args: readonly string[], { env = {} }: Pick<RunOptions, 'env'> = {}): Begun {
+  const child = spawn(command(program), args, { stdio: ['pipe', 'pipe', 'pipe'], env: environment(env) })
+  child.stdin.on('error', () => {}) // it may end without reading
+  const end = async (): Promise<Ran> => {
+    const [stdout, stderr, { code }] = await Promise.all([text(child.stdout), text(child.stderr), endOf(child)])
+    return { stdout, stderr, exitCode: code ?? -1 }
+  }
+  return { child, ran: end() }
 }
 
 /** Where a program of ours starts. */
