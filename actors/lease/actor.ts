@@ -4,10 +4,10 @@ import type { Home } from '../../runtime/home.ts'
 import { openLeaseStore } from './store.ts'
 
 /** Leases: what holds what is being made. */
-export async function startLease(home: Home): Promise<AsyncDisposable> {
+export async function startLease(home: Home, { now = () => new Date().toISOString() } = {}): Promise<AsyncDisposable> {
   const { node, bus, tables, outbox, log } = home
   await using scope = new AsyncDisposableStack()
-  const leases = scope.use(openLeaseStore({ tables, outbox, log, now: () => new Date().toISOString() }))
+  const leases = scope.use(openLeaseStore({ tables, outbox, log, now }))
   await leases.start()
   const serving = await serve(bus, {
     node,
@@ -26,7 +26,7 @@ export async function startLease(home: Home): Promise<AsyncDisposable> {
         return {}
       },
       get: ({ id, after }) => leases.get(id, { after }),
-      list: ({ after }) => leases.list({ after }),
+      list: (request) => leases.list(request),
       async remove({ id }, context) {
         await leases.remove(id, context)
         return {}

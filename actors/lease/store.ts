@@ -4,6 +4,7 @@ import { Failure, isFailure, type Log } from '../../messages/grammar/index.ts'
 import type { LeaseInfo } from '../../messages/lease.ts'
 import type { Labels, Thing } from '../../messages/words/index.ts'
 import { openAlarm } from '../../runtime/alarm.ts'
+import { parseFilters } from '../../runtime/filter.ts'
 import { openKeeping } from '../../runtime/keeping/keeping.ts'
 import { hasEnded, openLeases } from '../../runtime/keeping/leases.ts'
 import type { Outbox } from '../../runtime/records/outbox.ts'
@@ -30,7 +31,7 @@ export interface LeaseStore extends AsyncDisposable {
   drop(id: string, things: readonly Thing[]): Promise<void>
   /** Fails with not_found. */
   get(id: string, options: { after?: Thing | undefined }): LeaseInfo & { things: Thing[]; more: boolean }
-  list(options: { after?: string | undefined }): { leases: LeaseInfo[]; more: boolean }
+  list(options: { after?: string | undefined; filters?: readonly string[] | undefined }): { leases: LeaseInfo[]; more: boolean }
   /** Fails with not_found. */
   remove(id: string, asked: Asked): Promise<void>
 }
@@ -143,10 +144,12 @@ export function openLeaseStore({ tables, outbox, log, now }: LeaseStoreComponent
       const things = Array.from(holding.things(id, { after, limit: page + 1 })) as Thing[]
       return { ...info, things: things.slice(0, page), more: things.length > page }
     },
-    list({ after }) {
+    list({ after, filters = [] }) {
       const at = now()
-      const found = stored.list({ after }).filter(({ context }) => !hasEnded(context, at))
-      return { leases: found.slice(0, page).map(infoOf), more: found.length > page }
+      const passes = parseFilters(filters)
+      const lasting = stored.list({ after }).filter(({ context }) => !hasEnded(context, at))
+      const found = lasting.map(infoOf).filter(passes)
+      return { leases: found.slice(0, page), more: found.length > page }
     },
     async remove(id, asked) {
       lasting(id, 'remove')

@@ -5,6 +5,7 @@ import { type Client, Failure, type Log } from '../../messages/grammar/index.ts'
 import type { lease } from '../../messages/lease.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { memoryBus } from '../../runtime/bus/memory.ts'
+import { tell } from '../../runtime/bus/tell.ts'
 import type { Home } from '../../runtime/home.ts'
 import { type Keeping, openKeeping } from '../../runtime/keeping/keeping.ts'
 import { type Leases, openLeases } from '../../runtime/keeping/leases.ts'
@@ -13,7 +14,7 @@ import type { Told } from '../../runtime/records/outbox.ts'
 import { openTables, type Tables } from '../../runtime/tables.ts'
 import { tempDirectory } from './temp.ts'
 
-/** A node of which there is a bus in memory, tables, and an outbox that is only looked at. */
+/** A node of which there is a bus in memory, tables, and an outbox whose facts are told at once. */
 export interface BareHome extends AsyncDisposable {
   readonly home: Home
   /** what went into the outbox, in order, committed */
@@ -28,7 +29,11 @@ export async function bareHome(options: { root?: string; settings?: Record<strin
   const tables = stack.use(await openTables(join(root, 'meta')))
   const told: Told[] = []
   const outbox: Home['outbox'] = {
-    put: (one) => tables.afterCommit(() => told.push(one)),
+    put: (one) =>
+      tables.afterCommit(() => {
+        told.push(one)
+        tell(bus, { node: 'n1', ...one })
+      }),
     empty: async () => {},
     [Symbol.asyncDispose]: async () => {},
   }
@@ -39,11 +44,11 @@ export async function bareHome(options: { root?: string; settings?: Record<strin
 
 /** Leases of a bare node, as they are asked. */
 export async function startLeases(
-  options: Parameters<typeof bareHome>[0] = {},
+  options: Parameters<typeof bareHome>[0] & { now?: () => string } = {},
 ): Promise<BareHome & { readonly ask: Client<typeof lease> }> {
   await using stack = new AsyncDisposableStack()
   const bare = stack.use(await bareHome(options))
-  stack.use(await startLease(bare.home))
+  stack.use(await startLease(bare.home, options))
   const scope = stack.move()
   return {
     ...bare,
