@@ -47,8 +47,6 @@ export interface IngestContext extends Expectation {
   readonly found?: { readonly digest: Digest; readonly size: number } | undefined
   /** why it was thrown away */
   readonly why?: string | undefined
-  /** thrown away because nothing needed it, if so it is */
-  readonly unheld?: boolean | undefined
 }
 
 export type IngestEvent =
@@ -60,7 +58,7 @@ export type IngestEvent =
   /** With what was found when it is verified already. */
   | { type: 'commit'; claim: Claim; found?: IngestContext['found']; at: string }
   | { type: 'close'; at: string }
-  | { type: 'abort'; why: string; unheld?: boolean | undefined; found?: IngestContext['found'] }
+  | { type: 'abort'; why: string; found?: IngestContext['found'] }
   /** The holder of `token` is dead; `grant` is of who found out. */
   | { type: 'break'; token: string; grant: Grant; at: string }
   | { type: 'verified'; digest: Digest; size: number; at: string }
@@ -110,7 +108,7 @@ export const ingestMachine = setup({
       event.type === 'verified' || event.type === 'existed' ? { found: { digest: event.digest, size: event.size } } : {},
     ),
     keepWhy: assign(({ event }) => {
-      if (event.type === 'abort') return { why: event.why, unheld: event.unheld, found: event.found }
+      if (event.type === 'abort') return { why: event.why, found: event.found }
       return event.type === 'existed' ? { why: `${event.digest} is content already` } : {}
     }),
     touch: assign(({ event }) => ('at' in event ? { updatedAt: event.at } : {})),

@@ -61,8 +61,8 @@ export function holding(components: HoldingComponents): Holding {
     const { id } = blobs.ingest(reference)
     const also = () => {
       demandAbsent(expected)
-      // A lease that was named is to hold it, or nothing is opened; the machine's own hook makes do without one that has ended.
-      if (lease !== undefined) keeping.hold(ingestThing(reference), lease)
+      // A lease that was named is to hold it, or nothing is opened; what every change keeps in step makes do without one that has ended.
+      if (lease !== undefined) keeping.keep(ingestThing(reference), { lease })
     }
     const options = { ...asked, also }
     const at = grant.holder.since

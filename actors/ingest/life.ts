@@ -84,8 +84,7 @@ function keepingInStep({ tables, blobs, contents, keeping, endings, changes, els
   }
 
   function end({ value, context }: Ingest): void {
-    const { reference, epoch, lease, found, claim, why, unheld, updatedAt } = context
-    if (unheld) keeping.demandUnheld(ingestThing(reference))
+    const { reference, epoch, lease, found, claim, why, updatedAt } = context
     keeping.gone(ingestThing(reference))
     endings.put({ reference, epoch, ...(found && { found }), ...(why !== undefined && { why }) })
     if (!found) return

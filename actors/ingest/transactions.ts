@@ -6,6 +6,7 @@ import type { Info } from '../../messages/content.ts'
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { Digest } from '../../messages/words/index.ts'
 import type { Blobs } from '../../runtime/blobs.ts'
+import type { Keeping } from '../../runtime/keeping/keeping.ts'
 import type { Records } from '../../runtime/records/records.ts'
 import type { Tables } from '../../runtime/tables.ts'
 import type { Changes } from './changes.ts'
@@ -13,7 +14,7 @@ import { alreadyContent, type Contents } from './contents.ts'
 import type { Elsewhere } from './elsewhere.ts'
 import { type Asked, type Holding, heldBy, type Opening } from './holding.ts'
 import type { Lending, Lent } from './lending.ts'
-import { type Ingest, wantedOf } from './life.ts'
+import { type Ingest, ingestThing, wantedOf } from './life.ts'
 import { openPace } from './pace.ts'
 import type { Slices } from './slices.ts'
 import { verify } from './verify.ts'
@@ -24,6 +25,7 @@ export interface TransactionComponents {
   readonly blobs: Blobs
   readonly records: Records<typeof ingestMachine>
   readonly contents: Contents
+  readonly keeping: Keeping
   readonly holding: Holding
   readonly lending: Lending
   readonly changes: Changes
@@ -64,7 +66,7 @@ const advancedMs = 250
 const smallBytes = 2 ** 20
 
 export function transactions(components: TransactionComponents): Transactions {
-  const { tables, blobs, records, contents, holding, lending, changes, elsewhere, slices, now } = components
+  const { tables, blobs, records, contents, keeping, holding, lending, changes, elsewhere, slices, now } = components
 
   const opening = new Map<string, Promise<Lent>>()
 
@@ -227,7 +229,10 @@ export function transactions(components: TransactionComponents): Transactions {
       if (ingest.value === 'verifying') throw new Failure('failed_precondition', `abort ingest ${reference}: it is being verified`)
       const lent = grant && lending.of(id)
       if (lent) await lending.drop(lent)
-      await records.send(id, { type: 'abort', why, unheld, found }, asked)
+      const also = () => {
+        if (unheld) keeping.demandUnheld(ingestThing(reference))
+      }
+      await records.send(id, { type: 'abort', why, found }, { ...asked, also })
     },
     async closeAll() {
       for (const token of lending.tokens()) await close(token)

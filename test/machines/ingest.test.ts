@@ -18,7 +18,7 @@ const open: Extract<IngestEvent, { type: 'open' }> = {
 }
 const advance: IngestEvent = { type: 'advance', at: '1' }
 const truncate: IngestEvent = { type: 'truncate', epoch: 'g', at: '1' }
-const commit: IngestEvent = { type: 'commit', claim: { digest, size: 5 }, at: '3' }
+const commit: Extract<IngestEvent, { type: 'commit' }> = { type: 'commit', claim: { digest, size: 5 }, at: '3' }
 const close: IngestEvent = { type: 'close', at: '4' }
 const abort: Extract<IngestEvent, { type: 'abort' }> = { type: 'abort', why: 'told to' }
 const verified: IngestEvent = { type: 'verified', digest, size: 5, at: '5' }
@@ -53,6 +53,7 @@ test('it begins held, and says so', () => {
 test.for<[string, IngestEvent[], string, string[]]>([
   ['the first growth makes it receive', [advance], 'receiving', []],
   ['a commit has it verified', [advance, commit], 'verifying', ['verify']],
+  ['what comes verified is committed at once', [advance, { ...commit, found: { digest, size: 5 } }], 'committed', ['tellCommitted']],
   ['an empty blob may be committed at once', [commit], 'verifying', ['verify']],
   ['what is verified is committed', [commit, verified], 'committed', ['tellCommitted']],
   ['what was content already is thrown away', [commit, existed], 'aborted', ['tellAborted', 'discard']],
@@ -108,7 +109,7 @@ test('it keeps what was claimed, found, and why it ended', () => {
   expect(after(commit, verified).context).toMatchObject({ found: { digest, size: 5 } })
   expect(after(commit, existed).context).toMatchObject({ found: { digest, size: 5 }, why: `${digest} is content already` })
   expect(after(abort).context).toMatchObject({ why: 'told to' })
-  expect(after({ ...abort, unheld: true, found: { digest, size: 5 } }).context).toMatchObject({ unheld: true, found: { digest, size: 5 } })
+  expect(after({ ...abort, found: { digest, size: 5 } }).context).toMatchObject({ found: { digest, size: 5 } })
 })
 
 const allowed: Record<string, { by: IngestEvent[]; takes: (keyof typeof events)[] }> = {
