@@ -101,9 +101,13 @@ describe('a damaged blob', () => {
     expect((await stat(blobFile(digest))).mode & 0o777).toBe(0o444)
     expect((await ask<typeof content>('content').info({ digest })).labels).toEqual(labels)
     expect(unsound(await run())).toEqual([])
-    const { stdout } = await node.run('gantry', ['events', '--since', '1h', '--json'])
-    const facts = stdout.split('\n').filter((line) => line.includes('scrub') && line.includes(digest))
-    expect(facts.map((line) => /scrub\.(\w+)/.exec(line)?.[1])).toEqual(['damaged', 'damaged', 'repaired'])
+    const told = async () => {
+      const { stdout } = await node.run('gantry', ['events', '--since', '1h', '--no-follow', '--json', '--actor', 'scrub'])
+      return stdout.split('\n').filter((line) => line.includes(digest))
+    }
+    // facts leave the node a moment after
+    await expect.poll(told, { timeout: 10_000 }).toHaveLength(3)
+    expect((await told()).map((line) => /scrub\.(\w+)/.exec(line)?.[1])).toEqual(['damaged', 'damaged', 'repaired'])
   })
 
   test('is repaired when its file is gone, and so are a manifest and a config', async () => {

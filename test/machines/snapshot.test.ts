@@ -10,13 +10,16 @@ const commit: SnapshotEvent = {
   commitment: { name: 'n', labels: { b: '2' }, implied: ['etc'], parent: 'p', ancestors: ['2', '1'] },
 }
 const frozen: SnapshotEvent = { type: 'frozen', at: '1', boot: 'b' }
+const replace: SnapshotEvent = { type: 'replace', replacement: { name: 'n', of: '7', ancestors: ['2', '1'], implied: ['etc'] } }
+const exchanged: SnapshotEvent = { type: 'exchanged' }
+const replaced: SnapshotEvent = { type: 'replaced', by: 'overlay/9', at: '3' }
 const label: SnapshotEvent = { type: 'label', labels: { a: '', c: '3' }, at: '2' }
 const measured: SnapshotEvent = { type: 'measured', usage: { size: 1, inodes: 2 } }
 const settled: SnapshotEvent = { type: 'settled' }
 const remove: SnapshotEvent = { type: 'remove' }
 const discarded: SnapshotEvent = { type: 'discarded' }
 const failed: SnapshotEvent = { type: 'failed' }
-const events = { made, commit, frozen, label, measured, settled, remove, discarded, failed }
+const events = { made, commit, frozen, replace, exchanged, replaced, label, measured, settled, remove, discarded, failed }
 
 /** Where events lead from the beginning, and what the last asks for. */
 function after(sent: SnapshotEvent[], kind: 'active' | 'view' = 'active') {
@@ -37,6 +40,10 @@ test.for<[string, SnapshotEvent[], 'active' | 'view', string, string[]]>([
   ['frozen, it is committed, told, and on its way to the disk', [made, commit, frozen], 'active', 'committed', ['tellCommitted', 'settle']],
   ['a commit that fails leaves it active', [made, commit, failed], 'active', 'active', []],
   ['a commit may be tried again', [made, commit, failed, commit], 'active', 'committing', ['freeze']],
+  ['an active one takes the place of another', [made, replace], 'active', 'replacing', ['exchange']],
+  ['exchanged, it ends', [made, replace, exchanged], 'active', 'removing', ['tellRemoved', 'discard']],
+  ['what could not be exchanged is active as before', [made, replace, failed], 'active', 'active', []],
+  ['one whose place was taken tells it', [made, commit, frozen, replaced], 'active', 'committed', ['tellReplaced']],
   ['an active one is removed', [made, remove], 'active', 'removing', ['tellRemoved', 'discard']],
   ['a view is removed', [made, remove], 'view', 'removing', ['tellRemoved', 'discard']],
   ['a committed one is removed', [made, commit, frozen, remove], 'active', 'removing', ['tellRemoved', 'discard']],
@@ -82,6 +89,17 @@ test('what is measured and what has reached the disk is kept', () => {
   expect(after([made, commit, frozen, measured, settled]).context).toMatchObject({ usage: { size: 1, inodes: 2 }, durable: true })
 })
 
+test('one whose place was taken is measured anew, and hears of it once', () => {
+  const { context, snapshot } = after([made, commit, frozen, measured, settled, replaced])
+  expect(context).toMatchObject({ replacedBy: 'overlay/9', updatedAt: '3', durable: true, usage: undefined })
+  expect(snapshot.can(replaced)).toBe(false)
+  expect(snapshot.can({ type: 'replaced', by: 'overlay/10', at: '4' })).toBe(true)
+})
+
+test('a replacement that failed leaves nothing of itself', () => {
+  expect(after([made, replace, failed]).context).toEqual({ ...after([made]).context, replacement: undefined })
+})
+
 test('every state can be reached', () => {
   const reached = (['active', 'view'] as const).flatMap((kind) =>
     getShortestPaths(snapshotMachine, { input: { ...input, kind }, events: Object.values(events), limit: 5000 }).map(({ state }) =>
@@ -93,10 +111,11 @@ test('every state can be reached', () => {
 
 test.for<[string, SnapshotFrom<typeof snapshotMachine>, (keyof typeof events)[]]>([
   ['preparing', after([]).snapshot, ['made', 'failed']],
-  ['active', after([made]).snapshot, ['commit', 'label', 'remove']],
+  ['active', after([made]).snapshot, ['commit', 'replace', 'label', 'remove']],
   ['view', after([made], 'view').snapshot, ['label', 'remove']],
   ['committing', after([made, commit]).snapshot, ['frozen', 'failed']],
-  ['committed', after([made, commit, frozen]).snapshot, ['label', 'measured', 'settled', 'remove']],
+  ['replacing', after([made, replace]).snapshot, ['exchanged', 'failed']],
+  ['committed', after([made, commit, frozen]).snapshot, ['replaced', 'label', 'measured', 'settled', 'remove']],
   ['removing', after([made, remove]).snapshot, ['discarded', 'failed']],
   ['removed', after([made, remove, discarded]).snapshot, []],
 ])('%s takes what it takes, and nothing else', ([, snapshot, taken]) => {
