@@ -141,7 +141,11 @@ export function openLeaseStore({ tables, outbox, log, now }: LeaseStoreComponent
       }),
     get(id, { after }) {
       const info = infoOf(lasting(id, 'get'))
-      const things = Array.from(holding.things(id, { after, limit: page + 1 })) as Thing[]
+      // What has gone since, as an ingest that became content, is held by name only.
+      const things = (Iterator.from(holding.things(id, { after })) as IteratorObject<Thing>)
+        .filter(keeping.has)
+        .take(page + 1)
+        .toArray()
       return { ...info, things: things.slice(0, page), more: things.length > page }
     },
     list({ after, filters = [] }) {
