@@ -14,6 +14,7 @@ import type { Home } from '../../runtime/home.ts'
 import { keepingOf } from '../../runtime/keeping/keeping.ts'
 import { openLifeline } from '../../runtime/lifeline.ts'
 import { records as openRecords } from '../../runtime/records/records.ts'
+import { leavingRoom } from '../../runtime/room.ts'
 import { syncfsAsync } from '../../runtime/syscalls/index.ts'
 import { openChanges } from './changes.ts'
 import { openContents } from './contents.ts'
@@ -44,6 +45,7 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
   const [changes, lending, slices, endings] = [openChanges(), openLending(), openSlices(), openEndings(tables)]
   const elsewhere = openElsewhere({ ingests: blobs.ingests, log, changed: changes.tell })
   const lifeline = scope.use(await openLifeline({ directory: join(blobs.directory, 'holders'), log }))
+  const spend = leavingRoom(blobs.ingests)
   const now = () => new Date().toISOString()
 
   const sync = async () => {
@@ -87,7 +89,7 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
     handlers: {
       async put({ reference, digest, ...blob }, context) {
         const name = reference ?? digest
-        const info = await put({ ...kit, outbox }, { reference: name, digest, ...blob }, context)
+        const info = await put({ ...kit, outbox, spend }, { reference: name, digest, ...blob }, context)
         created(digest)
         const found = { digest, size: info.size }
         await writers.abort({ reference: name, why: `${digest} is content already`, found }, context).catch((error: unknown) => {

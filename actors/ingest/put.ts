@@ -3,6 +3,7 @@ import type { Info } from '../../messages/content.ts'
 import type { Labels, Lease } from '../../messages/words/index.ts'
 import { type Blobs, clearPlace } from '../../runtime/blobs.ts'
 import type { Outbox } from '../../runtime/records/outbox.ts'
+import type { Spend } from '../../runtime/room.ts'
 import type { Tables } from '../../runtime/tables.ts'
 import { alreadyContent, type Contents } from './contents.ts'
 import type { Asked } from './holding.ts'
@@ -10,6 +11,7 @@ import { type Putter, type Small, writeSmall } from './small.ts'
 
 export interface PutComponents {
   readonly me: Putter
+  readonly spend: Spend
   readonly blobs: Blobs
   readonly tables: Tables
   readonly contents: Contents

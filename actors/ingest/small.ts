@@ -6,6 +6,7 @@ import { Failure } from '../../messages/grammar/index.ts'
 import { type Digest, digestParts } from '../../messages/words/index.ts'
 import type { Blobs } from '../../runtime/blobs.ts'
 import { fromErrno } from '../../runtime/errno.ts'
+import type { Spend } from '../../runtime/room.ts'
 
 /** A small blob and what it must be. */
 export interface Small {
@@ -23,11 +24,11 @@ let count = 0
 
 /** Verify a small blob in memory and write it to a file, to be placed; answers its path. Fails with data_loss; leaves nothing behind then. */
 export async function writeSmall(
-  components: { blobs: Blobs; me: Putter },
+  components: { blobs: Blobs; me: Putter; spend: Spend },
   { digest, bytes }: Small,
   options: { signal: AbortSignal },
 ): Promise<string> {
-  const { blobs, me } = components
+  const { blobs, me, spend } = components
   const { algorithm, hex } = digestParts(digest)
   const found = createHash(algorithm).update(bytes).digest('hex')
   if (found !== hex) {
@@ -37,6 +38,7 @@ export async function writeSmall(
   options.signal.throwIfAborted()
   const temporary = join(blobs.ingests, `${me.pid}-${me.started}-${count++}.put`)
   try {
+    spend(bytes.length)
     await writeNew(temporary, bytes)
     return temporary
   } catch (error) {

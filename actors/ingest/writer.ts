@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { Failure } from '../../messages/grammar/index.ts'
 import { type Digest, digestParts } from '../../messages/words/index.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
-import { giveBack, takeRoom } from '../../runtime/room.ts'
+import { giveBack, leavingRoom, takeRoom } from '../../runtime/room.ts'
 import type { Slices } from './slices.ts'
 import { openTail, type Tail } from './tail.ts'
 
@@ -53,6 +53,7 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
     throw fromErrno(error, `take room for the ${total} bytes of ingest ${reference}`)
   }
   let tail = openTail(file, init.expected ? digestParts(init.expected).algorithm : 'sha256', components)
+  const spend = leavingRoom(dirname(init.path), file.fd)
   let offset = sizeOf(file)
   let writing: Promise<unknown> = Promise.resolve()
   let disposed = false
@@ -72,10 +73,16 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
     const attempted = `write ${bytes.length} bytes at ${at}`
     if (at !== offset) outOfRange(attempted, `${offset} bytes are there`)
     if (total !== undefined && at + bytes.length > total) outOfRange(attempted, `its total is ${total}`)
+    const failed = (error: unknown) => {
+      throw fromErrno(error, `${attempted} of ingest ${reference}`)
+    }
+    try {
+      spend(bytes.length)
+    } catch (error) {
+      failed(error)
+    }
     for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done).catch((error: unknown) => {
-        throw fromErrno(error, `${attempted} of ingest ${reference}`)
-      })
+      const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done).catch(failed)
       done += bytesWritten
       grow(at + done)
     }
