@@ -1,4 +1,4 @@
-/** Rings once at the earliest of the times it is set to. A process does not stay up for it. */
+/** Rings once at the earliest of the times it is set to, and not after it is disposed. A process does not stay up for it. */
 export interface Alarm extends Disposable {
   /** Ring at that time, RFC 3339, at the latest; at once if it has passed. */
   by(time: string): void
@@ -14,6 +14,7 @@ export interface AlarmInit {
 export function openAlarm({ now, ring }: AlarmInit): Alarm {
   let due: number | undefined
   let timer: NodeJS.Timeout | undefined
+  let closed = false
 
   function wait(): void {
     clearTimeout(timer)
@@ -32,11 +33,12 @@ export function openAlarm({ now, ring }: AlarmInit): Alarm {
   return {
     by(time) {
       const at = Date.parse(time)
-      if (due !== undefined && due <= at) return
+      if (closed || (due !== undefined && due <= at)) return
       due = at
       wait()
     },
     [Symbol.dispose]() {
+      closed = true
       due = undefined
       clearTimeout(timer)
     },

@@ -143,13 +143,18 @@ async function both(kept: KeptThings, state: Model, steps: readonly Step[]): Pro
   }
 }
 
-const begun = (kept: KeptThings): Model => ({ time: Date.parse(kept.now()), made: new Map(), leases: new Map() })
+/** Nothing is there, and nothing is left of it in the end. */
+const begin = (kept: KeptThings): { state: Model } & AsyncDisposable => ({
+  state: { time: Date.parse(kept.now()), made: new Map(), leases: new Map() },
+  [Symbol.asyncDispose]: () => clear(kept),
+})
 
 test('what is marked is what a naive walk from the roots finds, and waves go from referrer to referred', async () => {
   await using kept = await openKept({ graceMs })
   await check(
     asyncProperty(array(step, { maxLength: 30 }), async (steps) => {
-      const state = begun(kept)
+      await using cleared = begin(kept)
+      const { state } = cleared
       await both(kept, state, steps)
       {
         await using view = await openView(kept.tables, kept)
@@ -164,7 +169,6 @@ test('what is marked is what a naive walk from the roots finds, and waves go fro
           for (const ref of [...refs, ...labelled]) if (ref !== one && waveOf.has(ref)) expect(waveOf.get(ref)).toBeGreaterThan(at)
         }
       }
-      await clear(kept)
     }),
     { numRuns: 150 },
   )
@@ -175,8 +179,11 @@ test('whatever happens between view, doom and removal, nothing that is needed is
   const piece = array(step, { maxLength: 8 })
   await check(
     asyncProperty(array(step, { maxLength: 20 }), piece, piece, piece, async (before, duringView, duringDoom, after) => {
-      const state = begun(kept)
-      await both(kept, state, before)
+      await using cleared = begin(kept)
+      const { state } = cleared
+      // Much is there, and most of it needed by nothing.
+      const all = names.map((name): Step => ({ do: 'keep', name, refs: [], lease: undefined, root: false }))
+      await both(kept, state, [...all, ...before, { do: 'pass', ms: graceMs }])
       {
         await using view = await openView(kept.tables, kept)
         const waves = await unneeded(view, await lifetimes(view), { at: kept.now() })
@@ -190,7 +197,6 @@ test('whatever happens between view, doom and removal, nothing that is needed is
         for (const one of [...first.doomed, ...second.doomed])
           if (reached.has(one)) await expect(demand(kept, one), one).rejects.toMatchObject({ code: 'failed_precondition' })
       }
-      await clear(kept)
     }),
     { numRuns: 200 },
   )
