@@ -34,7 +34,13 @@ export async function startContent(home: Home): Promise<AsyncDisposable> {
       },
       async verify({ digest }, { signal }) {
         const { size } = store.info(digest)
-        await verifyBlob({ digest, path: blobs.blob(digest), size }, { signal })
+        try {
+          await verifyBlob({ digest, path: blobs.blob(digest), size }, { signal })
+        } catch (error) {
+          // One that is removed meanwhile is not damaged.
+          store.info(digest)
+          throw error
+        }
         return { digest, size }
       },
       usage: (_, { signal }) => measureUsage({ contents, blobs }, { signal }),

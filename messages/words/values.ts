@@ -6,13 +6,19 @@ export const Size = z.int().min(0).meta({ description: 'bytes' })
 /** When something happened: RFC 3339, UTC. */
 export const Time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' })
 
-/** Words about a thing; a key and its value together at most 4096 bytes (facts C7). */
+const bytesOf = (key: string, value: string): number => Buffer.byteLength(key) + Buffer.byteLength(value)
+
+/** Words about a thing; a key and its value together at most 4096 bytes (facts C7), and not more of them than a message has room for. */
 export const Labels = z
   .record(z.string().min(1), z.string())
   .refine(
-    (labels) => Object.entries(labels).every(([key, value]) => Buffer.byteLength(key) + Buffer.byteLength(value) <= 4096),
+    (labels) => Object.entries(labels).every(([key, value]) => bytesOf(key, value) <= 4096),
     'a label and its value are at most 4096 bytes',
   )
+  .refine((labels) => {
+    const sizes = Object.entries(labels).map(([key, value]) => bytesOf(key, value))
+    return sizes.length <= 256 && sizes.reduce((sum, size) => sum + size, 0) <= 65_536
+  }, 'there are at most 256 labels, of 65536 bytes together')
   .meta({ id: 'Labels' })
 export type Labels = z.output<typeof Labels>
 

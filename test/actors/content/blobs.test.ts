@@ -28,7 +28,7 @@ test('damage is found by looking again', async () => {
   await expect(store.content.verify({ digest })).rejects.toMatchObject({ code: 'data_loss', details: { size: 50_000 } })
   await expect(store.content.read({ digest, offset: 40_000 })).rejects.toMatchObject({ code: 'data_loss' })
   await unlink(path)
-  await expect(store.content.verify({ digest })).rejects.toMatchObject({ code: 'not_found' })
+  await expect(store.content.verify({ digest })).rejects.toMatchObject({ code: 'data_loss' })
 })
 
 test('a long list comes in pages, in order', async () => {
@@ -57,6 +57,8 @@ test('gives up when told to', async () => {
     store.content.verify({ digest }, gone),
     store.content.remove({ digest }, gone),
     store.content.label({ digest, labels: {} }, gone),
+    store.content.list({}, gone),
+    store.content.usage({}, gone),
   ]) {
     await expect(asked).rejects.toMatchObject({ code: 'cancelled' })
   }

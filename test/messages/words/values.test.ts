@@ -24,6 +24,16 @@ test('a label and its value are at most 4096 bytes together', () => {
   expect(takes(Labels, { key: 'v'.repeat(4093) })).toBe(true)
   expect(takes(Labels, { key: 'v'.repeat(4094) })).toBe(false)
   expect(takes(Labels, { '': 'v' })).toBe(false)
+  expect(takes(Labels, { key: 'ü'.repeat(2046) })).toBe(true)
+  expect(takes(Labels, { key: 'ü'.repeat(2047) })).toBe(false)
+})
+
+test('labels are at most 256, and 64 KiB', () => {
+  const labels = (count: number, value: string) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`key-${at}`, value]))
+  expect(takes(Labels, labels(256, ''))).toBe(true)
+  expect(takes(Labels, labels(257, ''))).toBe(false)
+  expect(takes(Labels, labels(16, 'v'.repeat(4000)))).toBe(true)
+  expect(takes(Labels, labels(17, 'v'.repeat(4000)))).toBe(false)
 })
 
 test('bytes are base64 in JSON and themselves otherwise', () => {
