@@ -137,7 +137,7 @@ const faults: Readonly<Record<string, Fault>> = {
   'a layer that is other bytes': {
     serve: serving((repository) => registry.on(blobPath(repository, layer.descriptor.digest), bytes(Buffer.alloc(layer.bytes.length)))),
     code: 'data_loss',
-    says: /commit ingest .*: they are sha256:[0-9a-f]{64}, not sha256:[0-9a-f]{64}$/,
+    says: /commit ingest .*: what is there is sha256:[0-9a-f]{64}, not sha256:[0-9a-f]{64}$/,
   },
   'a layer that ends early': {
     serve: serving((repository) =>
