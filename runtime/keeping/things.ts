@@ -33,8 +33,8 @@ export const refsOf = ({ refs, labelled }: Row): readonly string[] => [...refs, 
 export const forever = 'for ever'
 
 /**
- * Until when a thing is kept by what is said of it, whatever holds it or refers to it; the empty string if not at all. The label that ends that ends all of it, but
- * nobody can take away a container for somebody else: that one goes on.
+ * Until when a thing is kept by what is said of it, whatever holds it or refers to it; the empty string if not at all. The label `gantry.gc.expire` ends all of
+ * that; but a container, which is taken from nobody, goes on.
  */
 export function rootUntil(name: string, { root, rooted = '', until = '', expires = forever }: Row): string {
   if (root && name.startsWith('container/')) return forever
@@ -71,8 +71,8 @@ export function readLabels(labels: Labels): Pick<Row, 'labelled' | 'rooted' | 'e
   }
 }
 
-/** RFC 3339 in any offset, as the UTC text that sorts by time. */
+/** RFC 3339 in any offset, as the UTC text that sorts by time. Only that: to Date.parse even "1" is some day. */
 const timeOf = (text: string): string | undefined => {
-  const time = Date.parse(text)
+  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(time) ? undefined : new Date(time).toISOString()
 }

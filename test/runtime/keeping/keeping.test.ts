@@ -54,6 +54,18 @@ test('an image is no root from the time its label gives, a container stays one, 
   expect(await lost(kept, '2026-01-01T12:00:00.000Z')).toEqual(['image/a', 'image/c'])
 })
 
+test.for(['1', 'yes', '2025', '2025-01-01', '2025-13-01T00:00:00Z', 'Wed, 01 Jan 2025 00:00:00 GMT'])(
+  'what is no time of RFC 3339 makes a root for ever and ends nothing: %s',
+  async (text) => {
+    await using kept = await openKept()
+    await kept.write((keeping) => {
+      keeping.keep(thing('content/a'), { labels: { 'gantry.gc.root': text } })
+      keeping.keep(thing('image/a'), { root: true, labels: { 'gantry.gc.expire': text } })
+    })
+    expect(await lost(kept)).toEqual([])
+  },
+)
+
 test.for([
   ['gantry.gc.ref.content', true],
   ['gantry.gc.ref.content.', true],
