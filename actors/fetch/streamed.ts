@@ -10,8 +10,8 @@ import type { Registries } from './registry.ts'
 const waiting = 1024 * 1024
 
 /**
- * The bytes of a blob as the registry has them, read no faster than they are taken. Cut off, it goes on at the byte it reached. Fails with data_loss, after the last
- * byte, when they are not what the descriptor says.
+ * The bytes of a blob as the registry has them, read no faster than they are taken. Cut off, it goes on at the byte it reached. A failure comes after the last byte
+ * there was: data_loss when they are not what the descriptor says.
  */
 export async function* streamed(
   registries: Registries,
@@ -24,13 +24,14 @@ export async function* streamed(
   const options = { attempted, resumeMs, signal: AbortSignal.any([signal, leaving.signal]) }
   const pipe = new PassThrough({ highWaterMark: waiting })
   const sink = hashing(pipe, digest, options)
-  const bring = async () => {
-    await download({ registries }, { reference, descriptor, sink, reached: () => {} }, options)
-    pipe.end()
-  }
-  const done = bring().catch((error: unknown) => void pipe.destroy(error as Error))
+  let why: { error: unknown } | undefined
+  const done = download({ registries }, { reference, descriptor, sink, reached: () => {} }, options)
+    .catch((error: unknown) => void (why = { error }))
+    // what came before a failure is handed on before it
+    .finally(() => pipe.end())
   try {
     yield* pipe as AsyncIterable<Uint8Array>
+    if (why) throw why.error
     const found = sink.digest()
     if (found !== digest) throw new Failure('data_loss', `${attempted}: the registry sent ${found}`)
   } finally {

@@ -1,11 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { makeImage } from '../../../ops/lab/images.ts'
 import { complaint } from '../../support/complaint.ts'
 import { type HostileRegistry, startHostileRegistry } from '../../support/hostile-registry.ts'
 import { command, type Program, type RunningNode, startNode } from '../../support/node.ts'
 import { serveImage } from '../../support/served-image.ts'
+
+// a machine that is busy starts processes slowly
+vi.setConfig({ testTimeout: 60_000 })
 
 const scope = new AsyncDisposableStack()
 let registry: HostileRegistry

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Client } from '../../../messages/grammar/index.ts'
 import type { ingest, Status } from '../../../messages/ingest.ts'
 import type { Bus } from '../../../runtime/bus/bus.ts'
@@ -7,6 +7,9 @@ import { client } from '../../../runtime/bus/client.ts'
 import { complaint } from '../../support/complaint.ts'
 import { type NatsServer, startNats } from '../../support/nats.ts'
 import { type Begun, begin, type Ran, type RunningNode, run, startNode } from '../../support/node.ts'
+
+// a machine that is busy starts processes slowly
+vi.setConfig({ testTimeout: 60_000 })
 
 const scope = new AsyncDisposableStack()
 let nats: NatsServer

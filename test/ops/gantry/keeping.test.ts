@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { chainIds } from '../../../messages/words/index.ts'
 import { busyboxImage, type Image, makeImage } from '../../../ops/lab/images.ts'
 import { complaint } from '../../support/complaint.ts'
 import { type HostileRegistry, startHostileRegistry } from '../../support/hostile-registry.ts'
 import { type Program, type RunningNode, startNode } from '../../support/node.ts'
 import { serveImage } from '../../support/served-image.ts'
+
+// a machine that is busy starts processes slowly
+vi.setConfig({ testTimeout: 60_000 })
 
 const scope = new AsyncDisposableStack()
 let registry: HostileRegistry
