@@ -4,7 +4,6 @@ import { ingestMachine } from '../../machines/ingest.ts'
 import type { Info } from '../../messages/content.ts'
 import { isFailure } from '../../messages/grammar/index.ts'
 import { type Holder, ingest } from '../../messages/ingest.ts'
-import type { Digest } from '../../messages/words/index.ts'
 import { thisProcess } from '../../runtime/alive.ts'
 import { openBlobs } from '../../runtime/blobs.ts'
 import { serve } from '../../runtime/bus/serve.ts'
@@ -19,7 +18,7 @@ import { syncfsAsync } from '../../runtime/syscalls/index.ts'
 import { openChanges } from './changes.ts'
 import { openContents } from './contents.ts'
 import { doubt } from './doubt.ts'
-import { recordDurable } from './durable.ts'
+import { owedName, recordDurable } from './durable.ts'
 import { openElsewhere } from './elsewhere.ts'
 import { openEndings } from './endings.ts'
 import { follow } from './follow.ts'
@@ -58,7 +57,7 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
       { what: 'blobs', delayMs: Number(home.settings['ingest.sync-delay'] ?? 5_000) },
     ),
   )
-  const created = (digest: Digest) => durability.owe([digest])
+  const created = (info: Info) => durability.owe([owedName(info)])
 
   const kit = { tables, blobs, contents, keeping, endings, changes, elsewhere, slices, lending, me, node, log, now }
   const lives = life({ ...kit, writerOf: ({ id }) => lending.of(id)?.writer })
@@ -78,7 +77,7 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
   const outlive = (holder: Holder, then: () => void) => (isMe(holder) ? { [Symbol.dispose]() {} } : lifeline.outlive(holder, then))
   const isMe = ({ pid, started, boot }: Holder) => pid === me.pid && started === me.started && boot === me.boot
 
-  const recheck = (owed: Iterable<Info>) => doubt({ ...kit, outbox, boot: me.boot }, owed, stop)
+  const recheck = (owed: Iterable<Info>) => doubt({ ...kit, outbox, records, boot: me.boot }, owed, stop)
   durability.owe(await recover({ ...kit, contents: infos, records, holding: hold, doubt: recheck }))
 
   const serving = await serve(bus, {
@@ -90,7 +89,7 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
       async put({ reference, digest, ...blob }, context) {
         const name = reference ?? digest
         const info = await put({ ...kit, outbox, spend }, { reference: name, digest, ...blob }, context)
-        created(digest)
+        created(info)
         const found = { digest, size: info.size }
         await writers.abort({ reference: name, why: `${digest} is content already`, found }, context).catch((error: unknown) => {
           if (!isFailure(error, 'not_found', 'failed_precondition')) throw error

@@ -1,3 +1,4 @@
+import type { ingestMachine } from '../../machines/ingest.ts'
 import type { Info } from '../../messages/content.ts'
 import { Failure, type Log } from '../../messages/grammar/index.ts'
 import { type Digest, digestParts } from '../../messages/words/index.ts'
@@ -5,6 +6,7 @@ import { type Blobs, clearPlace } from '../../runtime/blobs.ts'
 import { hashFile } from '../../runtime/hash.ts'
 import type { Keeping } from '../../runtime/keeping/keeping.ts'
 import type { Outbox } from '../../runtime/records/outbox.ts'
+import type { Records } from '../../runtime/records/records.ts'
 import type { Tables } from '../../runtime/tables.ts'
 import { contentThing } from './contents.ts'
 
@@ -13,6 +15,7 @@ export interface DoubtComponents {
   readonly outbox: Pick<Outbox, 'put'>
   readonly blobs: Blobs
   readonly keeping: Keeping
+  readonly records: Pick<Records<typeof ingestMachine>, 'list' | 'send'>
   readonly log: Log
   /** names the run of the kernel */
   readonly boot: string
@@ -20,7 +23,7 @@ export interface DoubtComponents {
 
 /**
  * When the machine was started anew since this last ran, blobs that were not known to be on disk may be there in name only: hash them, and let go of what is
- * not whole, to be fetched again. Within one boot they are trusted: what a killed process wrote the kernel still has.
+ * not whole, to be fetched again. So may the bytes of ingests; of those that do not say what they are to become nobody could tell. Within one boot they are trusted: what a killed process wrote the kernel still has.
  */
 export async function doubt(components: DoubtComponents, blobs: Iterable<Info>, options: { signal: AbortSignal }): Promise<void> {
   const { tables, boot, log } = components
@@ -35,7 +38,18 @@ export async function doubt(components: DoubtComponents, blobs: Iterable<Info>, 
       await letGo(components, digest)
     }
   }
+  await forgetUnsaid(components)
   await tables.transaction(() => boots.put('last', { boot }))
+}
+
+async function forgetUnsaid({ records, log }: DoubtComponents): Promise<void> {
+  const why = 'the machine was started anew, and nothing says what its bytes should be'
+  for (const { id, value, context } of records.list()) {
+    if (value !== 'closed' || context.expected !== undefined) continue
+    await records
+      .send(id, { type: 'abort', why })
+      .catch((error: unknown) => log.warn({ error, reference: context.reference }, 'forget an ingest'))
+  }
 }
 
 async function check({ blobs }: DoubtComponents, digest: Digest, options: { signal: AbortSignal }): Promise<void> {

@@ -10,6 +10,7 @@ import { type Blobs, clearPlace } from '../../runtime/blobs.ts'
 import { fromErrno } from '../../runtime/errno.ts'
 import type { Records } from '../../runtime/records/records.ts'
 import type { Table, Tables } from '../../runtime/tables.ts'
+import { owedName } from './durable.ts'
 import type { Holding } from './holding.ts'
 import { putterOf } from './small.ts'
 
@@ -25,10 +26,10 @@ export interface RecoverComponents {
 }
 
 /**
- * Before serving: hash again what may not have survived the last boot, carry out what the last run left undone, free what its death left held, and take away files nothing speaks of. Answers the blobs that
- * are not known to be on disk.
+ * Before serving: hash again what may not have survived the last boot, carry out what the last run left undone, free what its death left held, and take away files nothing speaks of. Answers what a sync has
+ * yet to cover.
  */
-export async function recover(components: RecoverComponents): Promise<Digest[]> {
+export async function recover(components: RecoverComponents): Promise<string[]> {
   const { records, contents, holding, log } = components
   await records.resume()
   for (const ingest of records.list()) {
@@ -37,7 +38,7 @@ export async function recover(components: RecoverComponents): Promise<Digest[]> 
   await sweep(components)
   const owed = () => Array.from(contents.range(), ({ value }) => value).filter(({ durable }) => !durable)
   await components.doubt(owed())
-  return owed().map(({ digest }) => digest)
+  return owed().map(owedName)
 }
 
 /**

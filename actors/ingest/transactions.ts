@@ -32,7 +32,7 @@ export interface TransactionComponents {
   readonly elsewhere: Elsewhere
   readonly slices: Slices
   /** a blob is in its place */
-  readonly created: (digest: Digest) => void
+  readonly created: (info: Info) => void
   readonly tellAdvanced: (reference: string, offset: number, total: number | undefined) => void
   readonly now: () => string
 }
@@ -136,7 +136,7 @@ export function transactions(components: TransactionComponents): Transactions {
     const { value } = await records.send(lent.id, { type: 'commit', claim, found, at: now() }, asked)
     const info = contents.get(digest)
     if (value !== 'committed' || !info) throw alreadyContent(digest)
-    components.created(digest)
+    components.created(info)
     return info
   }
 

@@ -3,8 +3,13 @@
  * containerd's content stores were the list of cases.
  */
 import { appendFile, stat } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { digestOf, type Store } from '../support/content.ts'
+import { digestOf } from '../support/content.ts'
+import type { Asked } from '../support/stores.ts'
+
+/** A store to be put to the test. */
+type Store = Asked & AsyncDisposable
 
 const bytesOf = (length: number, seed = 1): Buffer =>
   Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 31 + seed * 17 + (i >> 8)) & 0xff))
@@ -33,6 +38,41 @@ async function read(store: Store, digest: string): Promise<Buffer> {
     offset += bytes.length
   }
   return Buffer.concat(pieces)
+}
+
+/** Ways to go on from an offset with what a source has: what each kind of source offers is all that is used. */
+const copies: Readonly<Record<string, (bytes: Buffer, offset: number) => AsyncIterable<Buffer> | Iterable<Buffer>>> = {
+  'read and thrown away up to there': (bytes, offset) => discarding(Readable.from(pieces(bytes)), offset),
+  'that can be sought in': (bytes, offset) => pieces(bytes.subarray(offset)),
+  'that can be read anywhere': function* (bytes, offset) {
+    for (let at = offset; at < bytes.length; at += 1_000) yield bytes.subarray(at, at + 1_000)
+  },
+}
+
+function* pieces(bytes: Buffer): Iterable<Buffer> {
+  for (let at = 0; at < bytes.length; at += 700) yield bytes.subarray(at, at + 700)
+}
+
+async function* discarding(source: Readable, offset: number): AsyncIterable<Buffer> {
+  let at = 0
+  for await (const piece of source as AsyncIterable<Buffer>) {
+    if (at + piece.length > offset) yield piece.subarray(Math.max(0, offset - at))
+    at += piece.length
+  }
+}
+
+const cuts = [0, 10, 50, 90, 100]
+
+/** References, one for each size and each percent, with so much of their bytes there and nobody writing. */
+async function* halfway(store: Store): AsyncIterable<{ reference: string; bytes: Buffer; startedAt: string; upTo: number }> {
+  for (const size of [500, 5_000, 50_000]) {
+    for (const percent of cuts) {
+      const [reference, bytes, upTo] = [`${size} at ${percent}`, bytesOf(size, percent), Math.floor((size * percent) / 100)]
+      const { token, startedAt } = await send(store, reference, bytes, { upTo })
+      await store.ingest.close({ token })
+      yield { reference, bytes, startedAt, upTo }
+    }
+  }
 }
 
 export function contentSuite(name: string, start: () => Promise<Store>): void {
@@ -122,6 +162,131 @@ export function contentSuite(name: string, start: () => Promise<Store>): void {
         })
       }
     }
+
+    for (const [source, copy] of Object.entries(copies)) {
+      test(`goes on from a source ${source}`, async () => {
+        await using store = await start()
+        for await (const { reference, bytes, startedAt, upTo } of halfway(store)) {
+          const lent = await store.ingest.open({ reference })
+          expect(lent).toMatchObject({ offset: upTo, startedAt })
+          let { offset } = lent
+          for await (const piece of copy(bytes, offset)) {
+            ;({ offset } = await store.ingest.write({ token: lent.token, offset, bytes: piece }))
+          }
+          expect(await store.ingest.commit({ token: lent.token, size: bytes.length })).toMatchObject({ digest: digestOf(bytes) })
+          expect((await read(store, digestOf(bytes))).equals(bytes)).toBe(true)
+        }
+      })
+    }
+
+    for (const [name, to] of [
+      ['nothing', () => 0],
+      ['half of it', (upTo: number) => Math.floor(upTo / 2)],
+      ['where it is', (upTo: number) => upTo],
+    ] as const) {
+      test(`goes on with something else once truncated to ${name}`, async () => {
+        await using store = await start()
+        for await (const { reference, bytes, startedAt, upTo } of halfway(store)) {
+          const { token } = await store.ingest.open({ reference })
+          const kept = to(upTo)
+          expect(await store.ingest.truncate({ token, offset: kept })).toEqual({ offset: kept })
+          expect(await store.ingest.status({ reference })).toMatchObject({ offset: kept, startedAt })
+          const other = Buffer.concat([bytes.subarray(0, kept), bytesOf(300, kept + 3)])
+          await expect(store.ingest.write({ token, offset: kept + 1, bytes: other })).rejects.toMatchObject({ code: 'out_of_range' })
+          await store.ingest.write({ token, offset: kept, bytes: other.subarray(kept) })
+          expect(await store.ingest.commit({ token, labels: { reference } })).toMatchObject({ digest: digestOf(other), size: kept + 300 })
+          expect((await read(store, digestOf(other))).equals(other)).toBe(true)
+          await store.content.remove({ digest: digestOf(other) })
+        }
+      })
+    }
+
+    test('truncates again and again, never to what is not there, and not without a token', async () => {
+      await using store = await start()
+      const bytes = bytesOf(2_200_000)
+      const { token } = await send(store, 'r', bytes, { total: bytes.length, upTo: 1_500_000 })
+      await expect(store.ingest.truncate({ token, offset: 1_500_001 })).rejects.toMatchObject({
+        code: 'out_of_range',
+        details: { offset: 1_500_000 },
+      })
+      for (const offset of [1_200_000, 1_100_000, 3]) expect(await store.ingest.truncate({ token, offset })).toEqual({ offset })
+      for (let at = 3; at < bytes.length; at += 400_000)
+        await store.ingest.write({ token, offset: at, bytes: bytes.subarray(at, at + 400_000) })
+      expect(await store.ingest.commit({ token })).toMatchObject({ digest: digestOf(bytes) })
+      await expect(store.ingest.truncate({ token, offset: 0 })).rejects.toMatchObject({ code: 'not_found' })
+    })
+
+    test('tells who follows that what was read counts for nothing once it is truncated', async () => {
+      await using store = await start()
+      const { token } = await send(store, 'r', bytesOf(100))
+      const items = store.ingest.follow({ reference: 'r' })[Symbol.asyncIterator]()
+      expect((await items.next()).value).toMatchObject({ offset: 100 })
+      await store.ingest.truncate({ token, offset: 50 })
+      await expect(
+        (async () => {
+          while (!(await items.next()).done);
+        })(),
+      ).rejects.toMatchObject({ code: 'data_loss' })
+    })
+
+    test('takes the right bytes after the wrong ones, with what was said when they were refused', async () => {
+      await using store = await start()
+      const bytes = bytesOf(5_000)
+      const wrong = Buffer.concat([bytes.subarray(0, 4_000), bytesOf(1_000, 5)])
+      const first = await send(store, 'r', wrong, { expected: digestOf(bytes), total: 5_000 })
+      await expect(store.ingest.commit({ token: first.token })).rejects.toMatchObject({
+        code: 'failed_precondition',
+        details: { reason: 'digest', digest: digestOf(wrong), expected: digestOf(bytes) },
+      })
+      const again = await store.ingest.open({ reference: 'r', expected: digestOf(bytes), total: 5_000 })
+      expect(again).toMatchObject({ offset: 5_000, startedAt: first.startedAt })
+      await store.ingest.truncate({ token: again.token, offset: 4_000 })
+      await store.ingest.write({ token: again.token, offset: 4_000, bytes: bytes.subarray(4_000) })
+      expect(await store.ingest.commit({ token: again.token })).toMatchObject({ digest: digestOf(bytes) })
+      const short = await send(store, 's', bytesOf(10, 7), { total: 20 })
+      await expect(store.ingest.commit({ token: short.token })).rejects.toMatchObject({
+        code: 'failed_precondition',
+        details: { reason: 'size', size: 10, expected: 20 },
+      })
+    })
+
+    test('shows nobody the bytes of an ingest before they are content, nor an ingest of what is', async () => {
+      await using store = await start()
+      const bytes = bytesOf(1_000)
+      const digest = digestOf(bytes)
+      const { token } = await send(store, digest, bytes, { expected: digest, total: 1_000 })
+      for (const asked of [store.content.info({ digest }), store.content.read({ digest }), store.content.locate({ digest })])
+        await expect(asked).rejects.toMatchObject({ code: 'not_found' })
+      await store.ingest.commit({ token })
+      await expect(store.ingest.status({ reference: digest })).rejects.toMatchObject({ code: 'not_found' })
+      const { path } = await store.content.locate({ digest })
+      expect((await stat(path)).mode & 0o333).toBe(0)
+    })
+
+    test('walks blobs and ingests, all or those that pass a filter', async () => {
+      await using store = await start()
+      const blobs = Array.from({ length: 79 }, (_, i) => bytesOf(100 + i, i))
+      for (const [i, bytes] of blobs.entries()) {
+        await store.ingest.put({ digest: digestOf(bytes), bytes, labels: { parity: i % 2 === 0 ? 'even' : 'odd', 'of.a/test': 'yes' } })
+      }
+      const walk = async (...filters: string[]) => (await store.content.list({ filters })).blobs
+      expect((await walk()).map(({ digest }) => digest)).toEqual(blobs.map((bytes) => digestOf(bytes)).toSorted())
+      expect(await walk('labels.parity==odd')).toHaveLength(39)
+      expect(await walk('labels.parity==odd,size<110')).toHaveLength(5)
+      expect(await walk('labels.parity==odd,size<110', 'size==100')).toHaveLength(6)
+      expect(await walk('labels."of.a/test"~=^y')).toHaveLength(79)
+      expect(await walk(`digest==${digestOf(blobs[7] as Buffer)}`)).toMatchObject([{ size: 107 }])
+      await expect(walk('size=')).rejects.toMatchObject({ code: 'invalid_argument' })
+
+      for (const reference of ['a/one', 'a/two', 'b']) await send(store, reference, bytesOf(reference.length), { total: 100 })
+      const ingests = async (...filters: string[]) =>
+        (await store.ingest.list({ filters })).ingests.map(({ reference }) => reference).toSorted()
+      expect(await ingests()).toEqual(['a/one', 'a/two', 'b'])
+      expect(await ingests('reference==b')).toEqual(['b'])
+      expect(await ingests('reference~=^a/,offset>=5')).toEqual(['a/one', 'a/two'])
+      expect(await ingests('state==closed')).toEqual([])
+      await expect(ingests('reference~=(')).rejects.toMatchObject({ code: 'invalid_argument' })
+    })
 
     test('starts over, with nothing left of before, when another total is said', async () => {
       await using store = await start()
