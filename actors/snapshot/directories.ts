@@ -70,6 +70,8 @@ export function directories(path: string): Directories {
           complete()
           await writeFile(places.beside(by, mark), '')
           await places.sync()
+          // What is damaged may be missing altogether.
+          await makeOwn(of(id))
           exchange(of(id), of(by))
         }
         const aside = join(path, 'replaced', (await thisProcess()).boot)

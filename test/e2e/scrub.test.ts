@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { content } from '../../messages/content.ts'
 import type { Protocol } from '../../messages/grammar/index.ts'
+import type { ingest } from '../../messages/ingest.ts'
 import type { Finding, scrub } from '../../messages/scrub.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
 import { chainIds } from '../../messages/words/index.ts'
@@ -191,6 +192,18 @@ describe('a damaged snapshot', () => {
     expect((await node.run('ctr', ['leases', 'ls', '-q'])).stdout).not.toContain('scrub')
   })
 
+  test('is made anew when its directories are gone', async () => {
+    const made = await image('vanished')
+    await pull(await pushImage(registry, 'vanished:latest', made), '--driver', 'overlay')
+    const expected = await snapshotTree(node, made, { driver: 'overlay' })
+    await rm(await layerDirectory(made, 0), { recursive: true })
+    const key = `overlay/${nameOf(made, 0)}`
+    expect(await run({ keys: [key], repair: true })).toMatchObject([
+      { key, state: 'repaired', why: '1 of 2 entries differ: .: it is missing' },
+    ])
+    expect(treeDifference(expected, await snapshotTree(node, made, { driver: 'overlay' }))).toEqual([])
+  })
+
   test('that was made on top of its parent is made anew there', async () => {
     const made = await makeImage({
       layers: [
@@ -229,6 +242,26 @@ describe('a damaged snapshot', () => {
     expect(await run({ keys: ['overlay/of-nothing'] })).toMatchObject([{ state: 'unknown', why: expect.stringContaining('which layer') }])
     await snapshots.remove({ key: 'of-nothing', driver: 'overlay' })
   })
+})
+
+test('who stops listening stops it, and nothing half made is left', async () => {
+  const made = await image('stopped')
+  await pull(await pushImage(registry, 'stopped:latest', made), '--driver', 'overlay')
+  await flip(join(await layerDirectory(made, 0), 'etc/stopped'), 0)
+  await flip(blobFile(made.config.descriptor.digest), 0)
+  for await (const _ of ask<typeof scrub>('scrub').run({ repair: true })) break
+  const controller = new AbortController()
+  const stopped = Array.fromAsync(ask<typeof scrub>('scrub').run({ repair: true }, { signal: controller.signal }))
+  controller.abort(new Error('enough'))
+  await expect(stopped).rejects.toThrow()
+  const left = async () => [
+    ...(await ask<typeof snapshot>('snapshot').list({ driver: 'overlay', filters: ['kind!=committed'] })).snapshots,
+    ...(await ask<typeof ingest>('ingest').list({})).ingests,
+  ]
+  await expect.poll(left, { timeout: 10_000 }).toEqual([])
+  const keys = [made.config.descriptor.digest, `overlay/${nameOf(made, 0)}`]
+  await run({ repair: true, keys })
+  expect(unsound(await run({ keys }))).toEqual([])
 })
 
 test('what is named and not there is not found', async () => {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { overlay } from '../../../actors/snapshot/overlay.ts'
@@ -93,6 +93,15 @@ describe('replace', () => {
     expect(await room.look('child', (at) => text(at, 'file'))).toBe('sound')
   })
 
+  test('gives one whose directories are gone others', async () => {
+    await using room = await stacked()
+    const { target } = await room.ask.layer({ key: 'base' })
+    if (target.kind === 'directory') await rm(dirname(target.path), { recursive: true })
+    await sound(room, 'anew')
+    await room.ask.replace({ key: 'anew', name: 'base' })
+    expect(await room.look('child', (at) => text(at, 'file'))).toBe('sound')
+  })
+
   test('is refused for what is not committed, not active, or not there, and nothing changes', async () => {
     await using room = await stacked()
     await sound(room, 'anew')
@@ -168,7 +177,6 @@ describe('replace', () => {
     else await replace()
     if (when === 'exchanged') {
       const [boot = ''] = await readdir(join(directory.path, 'replaced'))
-      const { rename } = await import('node:fs/promises')
       await rename(join(directory.path, 'replaced', boot, '2'), join(directory.path, '2'))
     }
     await replace()

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
@@ -207,5 +207,39 @@ describe.runIf(isRoot)('mounts', () => {
     await expect(applied).rejects.toMatchObject({ message: expect.stringContaining('mount overlay') })
     expect(mountsOf(root)).toEqual([])
     expect(readdirSync(join(root, 'tmp'))).toEqual([])
+  })
+})
+
+describe('check', () => {
+  test.runIf(isRoot)('ends with what a directory came to beside its layer', async () => {
+    await using node = await startUnpacking()
+    await node.store.ingest.put({ digest, bytes: blob })
+    const target = { ...node.target, whiteouts: 'overlay' } as const
+    const applied = (await lastOf(node.unpack.apply({ descriptor, target }))) as Applied
+    const { implied } = applied
+    expect(await lastOf(node.unpack.check({ descriptor, target, implied }))).toEqual({ entries: 3, differing: 0, damaged: [] })
+    writeFileSync(join(node.path, 'implied/c'), 'z')
+    expect(await lastOf(node.unpack.check({ descriptor, target, implied }))).toMatchObject({
+      differing: 1,
+      damaged: [{ path: 'implied/c', why: expect.stringContaining('changed at') }],
+    })
+    expect(node.store.told.filter(({ actor }) => actor === 'unpack')).toHaveLength(1)
+  })
+
+  test('fails without the blob, and for mounts, which show other layers as well', async () => {
+    await using node = await startUnpacking()
+    await expect(lastOf(node.unpack.check({ descriptor, target: node.target }))).rejects.toMatchObject({
+      code: 'not_found',
+      details: { reason: 'blob' },
+    })
+    const mounts = { kind: 'mount' as const, mounts: [] }
+    await expect(lastOf(node.unpack.check({ descriptor, target: mounts }))).rejects.toMatchObject({ code: 'unimplemented' })
+  })
+
+  test('gives up when told to', async () => {
+    await using node = await startUnpacking()
+    await node.store.ingest.put({ digest, bytes: blob })
+    const signal = AbortSignal.abort(new Error('enough'))
+    await expect(lastOf(node.unpack.check({ descriptor, target: node.target }, { signal }))).rejects.toThrow()
   })
 })
