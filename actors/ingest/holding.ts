@@ -86,7 +86,7 @@ export function holding(components: HoldingComponents): Holding {
   /** A writer lost the race for the record: say who won. */
   function lost(error: unknown, { reference, expected }: Opening): unknown {
     if (!isFailure(error, 'already_exists', 'failed_precondition')) return error
-    if (expected !== undefined && contents.get(expected)) return error
+    if (expected !== undefined && contents.get(expected)) return alreadyContent(expected)
     const winner = records.get(blobs.ingest(reference).id)
     return winner ? busy(winner) : new Failure('unavailable', `open ingest ${reference}: another writer just had it`, { cause: error })
   }
