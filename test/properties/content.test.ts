@@ -186,7 +186,7 @@ async function demandAlike({ store, model: { content, ingests } }: Pair): Promis
     open,
   }))
   expect(told.toSorted(byReference)).toEqual(meant.toSorted(byReference))
-  for (const one of listed) expect(await store.ingest.status({ reference: one.reference })).toEqual(one)
+  for (const { reference, offset } of listed) expect(await store.ingest.status({ reference })).toMatchObject({ reference, offset })
   const { blobs: there } = await store.content.list({})
   const known = there.map(({ digest, size, labels }) => ({ digest, size, labels }))
   const held = [...content].map(([digest, { bytes, labels }]) => ({ digest, size: bytes.length, labels }))
