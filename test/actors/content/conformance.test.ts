@@ -1,7 +1,6 @@
 import { contentSuite } from '../../conformance/content.ts'
 import { startStore } from '../../support/content.ts'
 import { startNats } from '../../support/nats.ts'
-import { startTwoStores } from '../../support/stores.ts'
 
 contentSuite('on a bus in memory', () => startStore())
 
@@ -11,9 +10,4 @@ contentSuite('on a real bus', async () => {
   const store = stack.use(await startStore({ bus: await nats.connect() }))
   const scope = stack.move()
   return { ...store, [Symbol.asyncDispose]: () => scope.disposeAsync() }
-})
-
-contentSuite('written to in one process and read in another', async () => {
-  const stores = await startTwoStores()
-  return { ingest: stores.here.ingest, content: stores.there.content, [Symbol.asyncDispose]: () => stores[Symbol.asyncDispose]() }
 })
