@@ -4,10 +4,11 @@ import type { Image } from '../../messages/image.ts'
 import type { Labels } from '../../messages/words/index.ts'
 import { parseFilters } from '../../runtime/filter.ts'
 import type { Keeping } from '../../runtime/keeping/keeping.ts'
+import { nameOf, thingTable } from '../../runtime/keeping/things.ts'
 import type { Outbox } from '../../runtime/records/outbox.ts'
 import type { Tables } from '../../runtime/tables.ts'
 import { closure, missing, type SizeOf } from './closure.ts'
-import { keepImage, needs, thingOf } from './kept.ts'
+import { blobThing, keepImage, needs, thingOf } from './kept.ts'
 
 /** What is told when a name is recorded. */
 export type NewImage = Omit<Image, 'createdAt' | 'updatedAt' | 'size'>
@@ -59,6 +60,7 @@ const page = 200
 /** The names recorded in the tables of a node. */
 export function openImages({ tables, outbox, keeping, sizeOf, now }: ImagesComponents): Images {
   const table = tables.table<Image>('image')
+  const things = thingTable(tables)
   const known = (name: string, attempted: string): Image => {
     const image = table.get(name)
     if (!image) throw new Failure('not_found', `${attempted} image ${name}: there is none`)
@@ -71,7 +73,9 @@ export function openImages({ tables, outbox, keeping, sizeOf, now }: ImagesCompo
     async put(image, { signal, trace }) {
       const needed = closure(image)
       const kept = needs(image).filter(keeping.has)
-      const gone = await missing(sizeOf, needed, { signal })
+      // Of most the size is written down with what keeps them; the others have to be asked for.
+      const unknown = needed.filter(({ digest, size }) => things.get(nameOf(blobThing(digest)))?.size !== size)
+      const gone = await missing(sizeOf, unknown, { signal })
       if (gone.length > 0) throw incomplete(image.name, gone)
       const size = needed.reduce((sum, descriptor) => sum + descriptor.size, 0)
       return await tables.transaction(() => {

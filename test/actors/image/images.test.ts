@@ -191,6 +191,26 @@ test('a name is not recorded when something was collected after it was looked up
   expect(() => it.images.get('a')).toThrow('there is none')
 })
 
+test('what is kept with its size is not asked for; with another size it is', async () => {
+  await using it = await images()
+  const wanted: string[] = []
+  const asking = openImages({
+    tables: it.tables,
+    keeping: it.keeping,
+    outbox: { put: () => {} },
+    now: () => '',
+    sizeOf: async ({ digest, size }) => {
+      wanted.push(digest)
+      return size
+    },
+  })
+  await it.tables.transaction(() => {
+    for (const n of [1, 2, 3]) it.keeping.keep({ kind: 'content', key: digest(n) }, { size: n === 3 ? 31 : n * 10 })
+  })
+  await asking.put(example('a'), asked)
+  expect(wanted).toEqual([digest(3), digest(4)])
+})
+
 test('what was recorded before such things were written down is kept too', async () => {
   await using it = await images()
   await it.images.put(example('a'), asked)
