@@ -77,7 +77,7 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
   const outlive = (holder: Holder, then: () => void) => (isMe(holder) ? { [Symbol.dispose]() {} } : lifeline.outlive(holder, then))
   const isMe = ({ pid, started, boot }: Holder) => pid === me.pid && started === me.started && boot === me.boot
 
-  const recheck = (owed: Iterable<Info>) => doubt({ ...kit, outbox, records, boot: me.boot }, owed, stop)
+  const recheck = (all: Iterable<Info>) => doubt({ ...kit, outbox, records, boot: me.boot }, all, stop)
   durability.owe(await recover({ ...kit, contents: infos, records, holding: hold, doubt: recheck }))
 
   const serving = await serve(bus, {

@@ -36,9 +36,13 @@ export async function recover(components: RecoverComponents): Promise<string[]> 
     await holding.freed(ingest).catch((error: unknown) => log.warn({ error, reference: ingest.context.reference }, 'free an ingest'))
   }
   await sweep(components)
-  const owed = () => Array.from(contents.range(), ({ value }) => value).filter(({ durable }) => !durable)
-  await components.doubt(owed())
-  return owed().map(owedName)
+  const infos = () => Iterator.from(contents.range()).map(({ value }) => value)
+  await components.doubt(infos())
+  return [
+    ...infos()
+      .filter(({ durable }) => !durable)
+      .map(owedName),
+  ]
 }
 
 /**

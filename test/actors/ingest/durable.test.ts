@@ -29,7 +29,7 @@ test('after another boot, what was not durable is hashed again and let go when i
     for (const bytes of [torn, lasting]) {
       const path = join(root.path, 'content/blobs/sha256', digestOf(bytes).slice('sha256:'.length))
       await chmod(path, 0o600)
-      await writeFile(path, '\0\0\0')
+      await writeFile(path, Buffer.alloc(bytes.length))
     }
   }
   await using store = await startStore({ root: root.path })
