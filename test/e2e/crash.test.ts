@@ -30,7 +30,7 @@ const moments: readonly Moment[] = [
   { fact: 'pull.started' },
   { fact: 'pull.advanced', time: 2 },
   { fact: 'ingest.opened', time: 4 },
-  { fact: 'ingest.advanced', time: 3 },
+  { fact: 'ingest.advanced' },
   { fact: 'ingest.committed' },
   { fact: 'snapshot.prepared' },
   { fact: 'unpack.progressed' },
