@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import { type ClientDuplexStream, credentials, loadPackageDefinition, Metadata, type ServiceClientConstructor } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { benchContainerd } from './containerd.ts'
-import type { BenchStore, Way } from './ingest.ts'
 import type { Blob } from './ingest-blobs.ts'
+import type { BenchStore, Way } from './ingest-ways.ts'
 
 interface WriteRequest {
   readonly action: 'STAT' | 'WRITE' | 'COMMIT'

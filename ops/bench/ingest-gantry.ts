@@ -5,8 +5,8 @@ import { client } from '../../runtime/bus/client.ts'
 import { connectNats } from '../../runtime/bus/nats.ts'
 import { destination } from '../command/destination.ts'
 import { benchNode } from './gantry.ts'
-import type { BenchStore, Way } from './ingest.ts'
 import type { Blob } from './ingest-blobs.ts'
+import type { BenchStore, Way } from './ingest-ways.ts'
 
 /** The most `ingest.put` is given here. */
 const small = 512 * 1024

@@ -4,22 +4,8 @@ import { type Blob, blobsOf } from './ingest-blobs.ts'
 import { containerdStore } from './ingest-containerd.ts'
 import { gantryStore } from './ingest-gantry.ts'
 import { type IngestLimits, ingestLimits } from './ingest-limits.ts'
+import type { BenchStore, Way } from './ingest-ways.ts'
 import { run, warmMemory } from './measure.ts'
-
-/** A content store that runs, and the ways a blob may come into it. */
-export interface BenchStore extends AsyncDisposable {
-  /** a directory of the file system it works on */
-  readonly root: string
-  readonly ways: readonly Way[]
-}
-
-/** One way of bringing a blob; resolves when it is content. */
-export interface Way {
-  readonly name: string
-  /** most bytes it is meant for */
-  readonly upTo?: number
-  ingest(blob: Blob): Promise<void>
-}
 
 /** What one run of one way took. */
 export interface Ingested {

@@ -22,6 +22,7 @@ export const needs: readonly Need[] = [
   { anyOf: ['docker-registry'], debian: 'docker-registry', for: 'a registry on loopback to pull from', purposes: ['demo', 'test'] },
   { anyOf: ['skopeo'], debian: 'skopeo', for: 'tests that push with somebody else’s tool', purposes: ['test'] },
   { anyOf: ['umoci'], debian: 'umoci', for: 'tests that compare root file systems with somebody else’s', purposes: ['test'] },
+  { anyOf: ['strace'], debian: 'strace', for: 'tests that kill a process on its way into a system call', purposes: ['test'] },
   { anyOf: ['busybox'], debian: 'busybox-static', for: 'tests that run something in a container', purposes: ['test'] },
 ]
 
