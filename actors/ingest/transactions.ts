@@ -63,7 +63,8 @@ export interface Transactions {
 }
 
 const advancedMs = 250
-const smallBytes = 2 ** 20
+/** Hashed at once, without another thread. */
+const smallBytes = 64 * 1024
 
 export function transactions(components: TransactionComponents): Transactions {
   const { tables, blobs, records, contents, keeping, holding, lending, changes, elsewhere, slices, now } = components
