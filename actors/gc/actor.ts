@@ -11,7 +11,7 @@ import { listen } from '../../runtime/bus/listen.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import { given } from '../../runtime/given.ts'
 import type { Home } from '../../runtime/home.ts'
-import { graceOf } from '../../runtime/keeping/keeping.ts'
+import { graceOf, msOf } from '../../runtime/keeping/keeping.ts'
 import { collect } from './collect.ts'
 import { ownersOf } from './owners.ts'
 import { plan } from './plan.ts'
@@ -45,7 +45,7 @@ export async function startGc(home: Home): Promise<AsyncDisposable> {
     }),
   )
   const schedule = scope.use(
-    openSchedule({ run: runs.ask, now, log }, { delayMs: Number(settings['gc.delay'] ?? 1_000), graceMs: graceOf(settings) }),
+    openSchedule({ run: runs.ask, now, log }, { delayMs: msOf(settings, 'gc.delay', 1_000), graceMs: graceOf(settings) }),
   )
 
   // What lets go of something: the collector has work soon. What may have made something under no lease: it has some when that time is over.

@@ -49,14 +49,20 @@ export interface KeepingInit {
 }
 
 /** As the settings of a node have it: `gc.grace`, in ms. */
-export const keepingOf = ({ tables, settings }: { tables: Tables; settings: Readonly<Record<string, string>> }): Keeping =>
+export const keepingOf = ({ tables, settings }: { tables: Tables; settings: Settings }): Keeping =>
   openKeeping(tables, { now: () => new Date().toISOString(), graceMs: graceOf(settings) })
 
+type Settings = Readonly<Record<string, string>>
+
 /** The setting `gc.grace`, ms; a day if it is not set. */
-export function graceOf({ 'gc.grace': text }: Readonly<Record<string, string>>): number {
-  if (text === undefined) return day
+export const graceOf = (settings: Settings): number => msOf(settings, 'gc.grace', day)
+
+/** A setting in ms. Fails with invalid_argument. */
+export function msOf(settings: Settings, name: string, otherwise: number): number {
+  const text = settings[name]
+  if (text === undefined) return otherwise
   if (/^[0-9]{1,12}$/.test(text)) return Number(text)
-  throw new Failure('invalid_argument', `read setting gc.grace: ${JSON.stringify(text)} is not a number of milliseconds`)
+  throw new Failure('invalid_argument', `read setting ${name}: ${JSON.stringify(text)} is not a number of milliseconds`)
 }
 
 const day = 86_400_000

@@ -216,6 +216,10 @@ test('it runs by itself when what was made under no lease has been kept long eno
   }
 })
 
+test('a delay that is no number of milliseconds is refused', async () => {
+  await expect(startCollecting({ ...byHand, 'gc.delay': 'soon' })).rejects.toMatchObject({ code: 'invalid_argument' })
+})
+
 test('gives up when told to', async () => {
   await using node = await startCollecting()
   await expect(node.gc.run({}, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'cancelled' })
