@@ -56,7 +56,7 @@ export class Expecting implements TarHandler {
   readonly #limits: Limits
   #file: { node: Expected; hash: Hash } | undefined
   #last: { path: string; directory: Expected } | undefined
-  /** made because a path needed them, where something had been removed: nothing below is theirs to take after */
+  /** no entry described them, if none does later, but nothing below is theirs to take after: it was removed */
   readonly #fresh = new Set<Expected>()
 
   constructor({ whiteouts, limits }: { whiteouts: Whiteouts; limits: Limits }) {
@@ -115,7 +115,9 @@ export class Expecting implements TarHandler {
   #link(parent: Expected, name: string, entry: Entry): void {
     const place = placeOf(entry.target, this.#limits)
     if (place === undefined) throw invalid(`${quoted(entry.name)}: a hard link to the root`)
-    const target = this.#walk(place.directory, false)?.children.get(place.base)
+    const from = this.#walk(place.directory, false)
+    if (from === parent && place.base === name) return
+    const target = from?.children.get(place.base)
     if (target === undefined || target.kind === 'removed') this.outcome.foreign = true
     this.#set(parent, name, target === undefined || target.kind === 'removed' ? nodeOf('foreign', parent, entry) : target)
   }
@@ -129,7 +131,7 @@ export class Expecting implements TarHandler {
     else if (there === undefined) this.#set(parent, name, nodeOf('removed', parent, entry))
     else if (there.kind === 'directory') {
       there.opaque = true
-      there.implied = false
+      this.#fresh.add(there)
     }
   }
 
@@ -169,12 +171,17 @@ export class Expecting implements TarHandler {
   }
 
   #missing(at: Expected, name: string, there: Expected | undefined, path: string): Expected {
-    if (there !== undefined && there.kind !== 'removed') throw invalid(`${quoted(path)}: ${quoted(name)} on the way is not a directory`)
+    if (there !== undefined && !this.#isMark(there)) throw invalid(`${quoted(path)}: ${quoted(name)} on the way is not a directory`)
     const made = this.#set(at, name, directory(at))
     if (there === undefined) return made
     made.opaque = true
     this.#fresh.add(made)
     return made
+  }
+
+  /** A device 0:0 of the layer's own is one as good as ours. */
+  #isMark({ kind, major, minor }: Expected): boolean {
+    return kind === 'removed' || (this.#whiteouts === 'overlay' && kind === 'character' && major === 0 && minor === 0)
   }
 }
 

@@ -203,6 +203,8 @@ export class Tree implements Disposable {
     const result = tryMkdirat(this.fd(at), this.#room.write(name), 0o755)
     if (result < 0) openat(this.fd(at), this.#room.write(name), walkFlags)
     const directory = this.child(at, name)
+    // as the kernel has just done
+    directory.setgid = at.setgid
     this.#made.implied(directory, fresh)
     return directory
   }
