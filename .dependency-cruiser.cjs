@@ -91,6 +91,7 @@ module.exports = {
     door('nats', ['nats', '@nats-io'], ['runtime/bus/nats.ts', 'runtime/bus/stream.ts']),
     door('lmdb', ['lmdb'], ['runtime/tables.ts']),
     door('tar-stream', ['tar-stream'], ['runtime/tar.ts']),
+    door('re2js', ['re2js'], ['runtime/pattern.ts']),
     door('ffi', ['koffi'], ['runtime/syscalls/']),
     door('msgpack', ['msgpackr'], ['runtime/bus/codec.ts']),
     door('pino', ['pino'], ['runtime/log.ts']),

@@ -49,6 +49,7 @@ const sins: readonly { rule: string; file: string; text: string }[] = [
   { rule: 'one-door-to-nats', file: 'runtime/r.ts', text: `import 'nats'` },
   { rule: 'one-door-to-nats', file: 'actors/one/r.ts', text: `import '@nats-io/jetstream'` },
   { rule: 'one-door-to-lmdb', file: 'runtime/s.ts', text: `import 'lmdb'` },
+  { rule: 'one-door-to-re2js', file: 'runtime/zz.ts', text: `import 're2js'` },
   { rule: 'one-door-to-tar-stream', file: 'runtime/t.ts', text: `import 'tar-stream'` },
   { rule: 'one-door-to-ffi', file: 'runtime/u.ts', text: `import 'koffi'` },
   { rule: 'one-door-to-msgpack', file: 'runtime/v.ts', text: `import 'msgpackr'` },
