@@ -79,7 +79,10 @@ async function attempt(asks: Asks, layer: Layer, options: LayerOptions & { onPar
     return true
   } catch (error) {
     if (isFailure(error, 'already_exists')) return true
-    if (!onParent && layer.parent && isFailure(error, 'failed_precondition') && needsParent(error)) return false
+    if (!onParent && isFailure(error, 'failed_precondition') && needsParent(error)) {
+      if (layer.parent) return false
+      throw new Failure('data_loss', error.message, { cause: error })
+    }
     if (!options.signal.aborted && (broken.signal.aborted || lostBlob(error))) {
       // what became of the blob says why; when it is here after all, it was brought anew meanwhile
       await options.blob.verified

@@ -188,6 +188,11 @@ const faults: Readonly<Record<string, Fault>> = {
     code: 'data_loss',
     says: /"b": a hard link to "\.\..*\/etc\/hostname", which is not there$/,
   },
+  'a first layer with a link to a file that is nowhere': {
+    serve: async (repository) => serveLayer(repository, archive(file('a', repository), link('c', 'b'))),
+    code: 'data_loss',
+    says: /"b": a hard link to "c", which is not there$/,
+  },
   'a layer with a directory in the way of itself': {
     serve: async (repository) => serveLayer(repository, archive(file('a', repository), file('a/b', 'x'))),
     code: 'data_loss',
