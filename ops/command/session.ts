@@ -45,14 +45,18 @@ export function asking<Options = object>(
     const left = new Failure('cancelled', 'write output: nobody reads it any more')
     process.stdout.on('error', () => stop.abort(left))
     using _limit = limit(command, options.timeout, stop)
+    let opened = false
     try {
       await using session = await openSession(options, stop.signal)
+      opened = true
       const exit = await body(session, { args: command.args, options }).catch((error: unknown) => explained(error, session))
       process.exitCode = typeof exit === 'number' ? exit : 0
     } catch (error) {
       const why = stop.signal.aborted ? stop.signal.reason : error
       process.exitCode = why === left ? leftExit : complain(programOf(command), why)
     }
+    // the NATS library never lets go of a server that took the connection and says nothing
+    if (!opened) process.exit()
   }
 }
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { run } from '../../support/node.ts'
 import { tempDirectory } from '../../support/temp.ts'
@@ -59,6 +61,28 @@ test('a NATS server that is not there is one line that names it', async () => {
 
 test('a duration that is none is refused before anything is asked', async () => {
   expect(await run('dist', ['images', '--timeout', 'soon'])).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining('a duration is wanted'),
+  })
+})
+
+test('a NATS server that accepts and says nothing is given up after --connect-timeout', async () => {
+  const server = createServer((socket) => void socket.on('error', () => {})).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  for (const args of [
+    ['images', '--connect-timeout', '200ms'],
+    ['--connect-timeout', '0.2', 'images'],
+  ]) {
+    const { stdout, stderr, exitCode } = await run('dist', [...args, '--nats', `127.0.0.1:${port}`, '--node', 'n1'])
+    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 11 })
+    expect(stderr).toBe(`dist: connect to NATS at nats://127.0.0.1:${port}: timeout\n`)
+  }
+  server.close()
+})
+
+test('a --connect-timeout that is none is refused', async () => {
+  expect(await run('dist', ['images', '--connect-timeout', 'soon'])).toMatchObject({
     exitCode: 2,
     stderr: expect.stringContaining('a duration is wanted'),
   })
