@@ -31,13 +31,9 @@ export const fetch = {
       request: z.object({
         reference: z.string(),
         descriptor: Descriptor.optional(),
-        mediaType: z
-          .string()
-          .min(1)
-          .optional()
-          .meta({
-            description: 'without a descriptor: which document is wanted of those a tag stands for, or that a digest is the one of a blob',
-          }),
+        mediaType: z.string().min(1).optional().meta({
+          description: 'without a descriptor: which document is wanted of those a tag stands for, or that a digest is the one of a blob',
+        }),
       }),
       item: z.object({ descriptor: Descriptor, bytes: Bytes.meta({ description: 'the next piece, at most 512 KiB' }) }),
       failures: registryFailures,
