@@ -20,6 +20,7 @@ test('a command asks the node that runs on the root', async () => {
     node: 'n1',
     subjects: 'tenant',
     root: here.root,
+    here: true,
   })
 })
 
@@ -38,6 +39,7 @@ test('a NATS server that is given needs no node on the root', async () => {
     nats: { url: 'nats://host:1', user: 'me', password: 'pw' },
     node: 'far',
     subjects: 'gantry',
+    here: false,
   })
 })
 
