@@ -11,8 +11,17 @@ const Reference = z
   .meta({ description: 'names the transaction; for a blob of an image its digest' })
 const Token = z.string().min(1).meta({ description: 'right to write, given by open' })
 
-/** Who holds an open ingest. `pid` and `boot` let another process see that a holder is dead. */
-export const Holder = z.object({ node: z.string(), pid: z.int(), started: z.string(), boot: z.string(), since: Time })
+const process = { pid: z.int().min(1), started: z.string(), boot: z.string() }
+const Writer = z.union([z.object(process), z.literal('elsewhere')])
+export type Writer = z.output<typeof Writer>
+
+/** Who holds an open ingest: a process of a node, for a writer if one named itself. `pid` and `boot` let another process see that a holder is dead. */
+export const Holder = z.object({
+  node: z.string(),
+  ...process,
+  since: Time,
+  writer: Writer.optional().meta({ description: 'for whom: another process of the machine, or elsewhere; the node itself if left out' }),
+})
 export type Holder = z.output<typeof Holder>
 
 /** Where one ingest stands. */
@@ -41,6 +50,9 @@ const example = `sha256:${'0'.repeat(64)}`
  * `commit` checks size and digest of what is on disk and makes it content. `close` gives the file back unfinished, to be
  * opened again at the byte reached; `abort` throws it away.
  *
+ * What a dead writer held is closed. A node that dies has it closed by whoever looks next. A writer that is not the node names itself: one of the same machine by its
+ * process, whose end the node sees at once; one elsewhere uses its token before `silenceMs` have passed since it last did, and says `hold` when it has nothing else to say.
+ *
  * What is opened or put under a `lease` is held by it from that same transaction on, and so is the blob it becomes, or that is content already. Without one an
  * ingest nobody writes, and a blob nothing refers to, may be collected a day later.
  */
@@ -68,9 +80,18 @@ export const ingest = {
         token: Token.max(128).optional().meta({
           description: 'one of the writer’s own that nobody can guess; asked again with it, because the answer was lost, it is lent again',
         }),
+        writer: Writer.optional().meta({
+          description: 'whose death closes it: a process of this machine, which must live, or elsewhere; the node itself if left out',
+        }),
       }),
-      reply: z.object({ token: Token, path: z.string(), offset: Size, startedAt: Time }),
-      failures: ['already_exists', 'not_found', 'resource_exhausted'],
+      reply: z.object({
+        token: Token,
+        path: z.string(),
+        offset: Size,
+        startedAt: Time,
+        silenceMs: z.int().optional().meta({ description: 'a writer elsewhere that is not heard for so long is taken for dead' }),
+      }),
+      failures: ['already_exists', 'not_found', 'failed_precondition', 'resource_exhausted'],
       example: { reference: example, expected: example, total: 2 },
     },
   ),
@@ -79,6 +100,12 @@ export const ingest = {
     reply: z.object({ offset: Size }),
     failures: ['not_found', 'out_of_range', 'resource_exhausted'],
     example: { token: 'a-token-of-ingest-open', offset: 0, bytes: 'aGk=' },
+  }),
+  hold: call('Say that the writer, elsewhere, still lives.', {
+    request: z.object({ token: Token }),
+    reply: Nothing,
+    failures: ['not_found'],
+    example: { token: 'a-token-of-ingest-open' },
   }),
   advance: call('Say how far the lent file is written.', {
     request: z.object({ token: Token, offset: Size }),

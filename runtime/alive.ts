@@ -23,6 +23,10 @@ export async function isAlive(living: Living): Promise<boolean> {
   return living.boot === (await bootId()) && living.started === (await startOf(living.pid))
 }
 
+/** Whether both are one process. */
+export const isSame = (one: Living, other: Living): boolean =>
+  one.pid === other.pid && one.started === other.started && one.boot === other.boot
+
 /** Names the run of the kernel; another one after each boot. */
 async function bootId(): Promise<string> {
   return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { endAwaited } from '../../runtime/dying.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
-import { endAwaited } from './dying.ts'
 
 /** How this machine keeps cgroups. */
 export interface Cgroups {

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import { Failure } from '../../messages/grammar/index.ts'
+import { socketOn } from '../../runtime/descriptor.ts'
 import { fromErrno } from '../../runtime/errno.ts'
 import { AT_FDCWD, close, connectSeqpacket, O, openat } from '../../runtime/syscalls/index.ts'
-import { socketOn } from './descriptor.ts'
 
 /** Bytes on their way to a container's standard input. */
 export interface Input extends Disposable {

@@ -2,9 +2,9 @@ import { open, readdir, readFile } from 'node:fs/promises'
 import type { Being } from '../../machines/task.ts'
 import type { Failure } from '../../messages/grammar/index.ts'
 import { livingAt } from '../../runtime/alive.ts'
+import { endGroupAwaited } from '../../runtime/dying.ts'
 import { endGroup, launch } from '../../runtime/processes.ts'
 import type { Bundle, Places } from './bundle.ts'
-import { endGroupAwaited } from './dying.ts'
 import { lastLine, type Oci, refusal } from './oci.ts'
 
 export interface MonitorInit {

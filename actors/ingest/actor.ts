@@ -4,7 +4,7 @@ import { ingestMachine } from '../../machines/ingest.ts'
 import type { Info } from '../../messages/content.ts'
 import { isFailure } from '../../messages/grammar/index.ts'
 import { type Holder, ingest } from '../../messages/ingest.ts'
-import { thisProcess } from '../../runtime/alive.ts'
+import { isSame, thisProcess } from '../../runtime/alive.ts'
 import { openBlobs } from '../../runtime/blobs.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import { tell } from '../../runtime/bus/tell.ts'
@@ -16,6 +16,7 @@ import { records as openRecords } from '../../runtime/records/records.ts'
 import { leavingRoom } from '../../runtime/room.ts'
 import { syncfsAsync } from '../../runtime/syscalls/index.ts'
 import { openChanges } from './changes.ts'
+import { openClosing } from './closing.ts'
 import { openContents } from './contents.ts'
 import { doubt } from './doubt.ts'
 import { owedName, recordDurable } from './durable.ts'
@@ -31,7 +32,10 @@ import { openSlices } from './slices.ts'
 import { transactions } from './transactions.ts'
 import { openViews } from './views.ts'
 
-/** The way into the content store. Setting `ingest.sync-delay`: ms from the first blob that is not known to be on disk to the sync that covers it. */
+/**
+ * The way into the content store. Settings: `ingest.sync-delay`, ms from the first blob that is not known to be on disk to the sync that covers it; `ingest.silence`, ms after which a
+ * writer elsewhere that was not heard is taken for dead.
+ */
 export async function startIngest(home: Home): Promise<AsyncDisposable> {
   const { node, bus, tables, outbox, log } = home
   await using scope = new AsyncDisposableStack()
@@ -70,12 +74,13 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
       entity: reference,
       data: { reference, offset, ...(total !== undefined && { total }) },
     })
-  const hold = holding({ ...kit, records })
-  const writers = transactions({ ...kit, records, holding: hold, tellAdvanced, created })
+  const silenceMs = Number(home.settings['ingest.silence'] ?? 30_000)
+  const closing = openClosing({ ...kit, records })
+  const hold = holding({ ...kit, records, closing })
+  const writers = transactions({ ...kit, records, closing, holding: hold, tellAdvanced, created, silenceMs })
   scope.defer(() => writers.closeAll())
   const views = openViews({ ...kit, records, holding: hold })
-  const outlive = (holder: Holder, then: () => void) => (isMe(holder) ? { [Symbol.dispose]() {} } : lifeline.outlive(holder, then))
-  const isMe = ({ pid, started, boot }: Holder) => pid === me.pid && started === me.started && boot === me.boot
+  const outlive = (holder: Holder, then: () => void) => (isSame(holder, me) ? { [Symbol.dispose]() {} } : lifeline.outlive(holder, then))
 
   const recheck = (all: Iterable<Info>) => doubt({ ...kit, outbox, records, boot: me.boot }, all, stop)
   durability.owe(await recover({ ...kit, contents: infos, records, holding: hold, doubt: recheck }))
@@ -98,7 +103,11 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
       },
       async open(request, context) {
         const { token, startedAt, writer } = await writers.open(request, context)
-        return { token, path: writer.path, offset: writer.offset, startedAt }
+        return { token, path: writer.path, offset: writer.offset, startedAt, ...(request.writer === 'elsewhere' && { silenceMs }) }
+      },
+      async hold({ token }) {
+        writers.hold(token)
+        return {}
       },
       write: async ({ token, ...piece }, context) => ({ offset: await writers.write(token, piece, context) }),
       async advance({ token, offset }, context) {

@@ -10,12 +10,14 @@ import type { Keeping } from '../../runtime/keeping/keeping.ts'
 import type { Records } from '../../runtime/records/records.ts'
 import type { Tables } from '../../runtime/tables.ts'
 import type { Changes } from './changes.ts'
+import type { Closing } from './closing.ts'
 import { alreadyContent, type Contents } from './contents.ts'
 import type { Elsewhere } from './elsewhere.ts'
 import { type Asked, type Holding, heldBy, type Opening } from './holding.ts'
 import type { Lending, Lent } from './lending.ts'
 import { type Ingest, ingestThing, wantedOf } from './life.ts'
 import { openPace } from './pace.ts'
+import { attend, type Presence } from './presence.ts'
 import type { Slices } from './slices.ts'
 import { verify } from './verify.ts'
 import { openWriter } from './writer.ts'
@@ -28,6 +30,7 @@ export interface TransactionComponents {
   readonly keeping: Keeping
   readonly holding: Holding
   readonly lending: Lending
+  readonly closing: Closing
   readonly changes: Changes
   readonly elsewhere: Elsewhere
   readonly slices: Slices
@@ -35,6 +38,8 @@ export interface TransactionComponents {
   readonly created: (info: Info) => void
   readonly tellAdvanced: (reference: string, offset: number, total: number | undefined) => void
   readonly now: () => string
+  /** ms after which a writer elsewhere that was not heard is taken for dead */
+  readonly silenceMs: number
 }
 
 /** What is to be thrown away, and by whom. */
@@ -51,6 +56,8 @@ export interface Aborting {
 /** Ingests as their writers see them: open, go on, commit, close, abort. */
 export interface Transactions {
   open(asked: Opening & { token?: string | undefined }, options: Asked): Promise<Lent>
+  /** The writer of a token lives. */
+  hold(token: string): void
   advance(token: string, offset: number, options: Asked): Promise<void>
   write(token: string, piece: { offset: number; bytes: Uint8Array }, options: Asked): Promise<number>
   /** Go on from an offset that was passed already; who follows is told that what was read counts for nothing. Answers the offset. */
@@ -67,11 +74,11 @@ const advancedMs = 250
 const smallBytes = 64 * 1024
 
 export function transactions(components: TransactionComponents): Transactions {
-  const { tables, blobs, records, contents, keeping, holding, lending, changes, elsewhere, slices, now } = components
+  const { tables, blobs, records, contents, keeping, holding, lending, closing, changes, elsewhere, slices, now } = components
 
   const opening = new Map<string, Promise<Lent>>()
 
-  async function lendTo({ id, context }: Ingest, grant: Grant): Promise<Lent> {
+  async function lendTo({ id, context }: Ingest, grant: Grant, presence: Presence): Promise<Lent> {
     // A record just begun speaks of no bytes: what may lie there is left over.
     const fresh = context.startedAt === grant.holder.since
     const { reference, expected, total, startedAt } = context
@@ -85,23 +92,34 @@ export function transactions(components: TransactionComponents): Transactions {
       if (!received) records.send(id, { type: 'advance', at: now() }).catch(() => {})
       received = true
     })
-    const lent = { token: grant.token, id, reference, startedAt, writer, pace }
+    const lent = { token: grant.token, id, reference, startedAt, writer, pace, presence }
     lending.add(lent)
+    void presence.gone.then(() => closing.bereave(lent.token))
     changes.tell(id)
     if (!fresh) elsewhere.touch(directory)
     return lent
   }
 
   async function lend(asked: Opening, grant: Grant, options: Asked): Promise<Lent> {
+    const presence = await attend(asked.writer, components)
+    try {
+      return await lendWhile(presence, asked, grant, options)
+    } catch (error) {
+      presence[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  async function lendWhile(presence: Presence, asked: Opening, grant: Grant, options: Asked): Promise<Lent> {
     const ingest = await holding.hold(asked, grant, options)
     try {
-      const lent = await lendTo(ingest, grant)
+      const lent = await lendTo(ingest, grant, presence)
       if (!options.signal.aborted) return lent
       // Nobody is there to take it.
       await lending.drop(lent)
       throw options.signal.reason
     } catch (error) {
-      await giveBack(ingest.id, grant.token)
+      await closing.giveBack(ingest.id, grant.token)
       if (isFailure(error, 'resource_exhausted')) await leaveNothing(ingest, error)
       throw error
     }
@@ -111,14 +129,6 @@ export function transactions(components: TransactionComponents): Transactions {
   async function leaveNothing({ id, context }: Ingest, { message }: Failure): Promise<void> {
     const begun = context.startedAt === context.grant?.holder.since
     if (begun && records.get(id)?.value === 'closed') await records.send(id, { type: 'abort', why: message }).catch(() => {})
-  }
-
-  /** Give back what this token still holds; the bytes stay. */
-  async function giveBack(id: string, token: string): Promise<void> {
-    const ingest = records.get(id)
-    if (ingest?.context.grant?.token === token && records.can(id, { type: 'close', at: now() })) {
-      await records.send(id, { type: 'close', at: now() })
-    }
   }
 
   function grown(lent: Lent): void {
@@ -152,33 +162,30 @@ export function transactions(components: TransactionComponents): Transactions {
     if (digest !== undefined && !existsSync(lent.writer.path))
       await tables.transaction(() => contents.get(digest) || blobs.takeBack(digest, lent.writer.path))
     await lending.drop(lent)
-    await giveBack(lent.id, lent.token)
+    await closing.giveBack(lent.id, lent.token)
     if (!isFailure(error, 'already_exists') || records.get(lent.id)?.value !== 'closed') return
     const found = digest === undefined ? undefined : contents.get(digest)
     await records.send(lent.id, { type: 'abort', why: error.message, found: found && { digest: found.digest, size: found.size } })
   }
 
-  async function close(token: string): Promise<void> {
-    const lent = lending.take(token)
-    await lent.writer.release()
-    await lending.drop(lent)
-    await giveBack(lent.id, token)
-  }
-
   return {
     async open(asked, options) {
       options.signal.throwIfAborted()
-      const { reference, expected, lease, token = randomUUID() } = asked
+      const { reference, expected, lease, writer, token = randomUUID() } = asked
       if (expected !== undefined) await contents.demandAbsent(expected, lease)
       const joined = opening.get(token)
       const before = joined ? await joined.catch(() => undefined) : lending.find(token)
       if (before && before.reference !== reference)
         throw new Failure('invalid_argument', `open ingest ${reference}: the token is of ingest ${before.reference}`)
-      if (before) return before
-      const lent = lend(asked, holding.newGrant(token), options)
+      if (before) {
+        before.presence.heard()
+        return before
+      }
+      const lent = lend(asked, holding.newGrant(token, writer), options)
       opening.set(token, lent)
       return await lent.finally(() => opening.delete(token))
     },
+    hold: (token) => void lending.get(token),
     async advance(token, offset, asked) {
       const lent = lending.get(token)
       await lent.writer.advance(offset, asked)
@@ -215,7 +222,7 @@ export function transactions(components: TransactionComponents): Transactions {
         if (!records.get(lent.id)) removeEmpty(dirname(lent.writer.path))
       }
     },
-    close,
+    close: closing.close,
     async abort(
       { reference, token, unheld, found, why = unheld ? 'expired: nobody wrote it and nothing held it' : 'it was aborted' },
       asked,
@@ -236,7 +243,7 @@ export function transactions(components: TransactionComponents): Transactions {
       await records.send(id, { type: 'abort', why, found }, { ...asked, also })
     },
     async closeAll() {
-      for (const token of lending.tokens()) await close(token)
+      for (const token of lending.tokens()) await closing.close(token)
     },
   }
 }

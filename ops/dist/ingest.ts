@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { ingest as ingestProtocol } from '../../messages/ingest.ts'
 import { isDigest } from '../../messages/words/is-digest.ts'
+import { thisProcess } from '../../runtime/alive.ts'
 import { lentTaker } from '../command/lent-taker.ts'
 import { print } from '../command/output.ts'
 import { asking, type Session } from '../command/session.ts'
@@ -33,8 +34,9 @@ export function ingest(command: Command): void {
         const reference = key ?? expected?.replace(':', '-')
         if (reference === undefined)
           throw new Failure('invalid_argument', 'ingest standard input: neither a key nor --expected-digest is given')
-        const wanted = {
+        const wanted: Wanted = {
           reference,
+          writer: session.here ? await thisProcess() : 'elsewhere',
           ...(expected !== undefined && { expected }),
           ...(total !== undefined && { total }),
           ...(lease !== undefined && { lease }),
@@ -56,7 +58,8 @@ async function ingested({ ask, here, signal }: Session, wanted: Wanted) {
   const store = ask<typeof ingestProtocol>('ingest')
   const grant = await openIngest(store, wanted)
   try {
-    await using taker = here ? lentTaker(store, grant, { signal }) : sendingTaker(store, wanted, grant, { signal })
+    const again = wanted.expected === undefined ? undefined : async () => await store.open({ ...wanted, token: grant.token })
+    await using taker = here ? lentTaker(store, grant, { signal, again }) : sendingTaker(store, wanted, grant, { signal })
     await copy(process.stdin, taker, wanted, { signal })
   } catch (error) {
     // what has come stays, to be gone on with

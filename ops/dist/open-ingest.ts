@@ -1,5 +1,5 @@
 import { type Client, isFailure } from '../../messages/grammar/index.ts'
-import type { ingest } from '../../messages/ingest.ts'
+import type { ingest, Writer } from '../../messages/ingest.ts'
 
 export type Ingests = Client<typeof ingest>
 
@@ -9,6 +9,8 @@ export interface Wanted {
   readonly expected?: string
   readonly total?: number
   readonly lease?: string
+  /** this process, as the node sees it */
+  readonly writer: Writer
 }
 
 /** The right to write, and how far it is written. */
@@ -16,6 +18,8 @@ export interface Grant {
   readonly token: string
   readonly path: string
   readonly offset: number
+  /** ms after which a writer elsewhere that was not heard is taken for dead */
+  readonly silenceMs?: number | undefined
 }
 
 /**

@@ -19,7 +19,8 @@ interface Piece {
 
 /** Sends the bytes of an ingest over the bus, several messages at a time; what was lost on the way is sent again. */
 export function sendingTaker(store: Ingests, wanted: Wanted, grant: Grant, { signal }: { signal: AbortSignal }): Taker {
-  const { token } = grant
+  const { token, silenceMs = 30_000 } = grant
+  const living = setInterval(() => void store.hold({ token }).catch(() => {}), silenceMs / 3)
   let offset = grant.offset
   let sent: Piece[] = []
 
@@ -36,7 +37,9 @@ export function sendingTaker(store: Ingests, wanted: Wanted, grant: Grant, { sig
       await sent[0]?.answer
       sent.shift()
     } catch (error) {
-      if (!isFailure(error, 'unavailable', 'deadline_exceeded')) throw error
+      // Taken for dead, it goes on if the digest will tell whether somebody else wrote meanwhile.
+      const closed = isFailure(error, 'not_found') && wanted.expected !== undefined
+      if (!closed && !isFailure(error, 'unavailable', 'deadline_exceeded')) throw error
       await again()
     }
   }
@@ -77,6 +80,7 @@ export function sendingTaker(store: Ingests, wanted: Wanted, grant: Grant, { sig
     },
     settle,
     async [Symbol.asyncDispose]() {
+      clearInterval(living)
       await Promise.allSettled(sent.map(({ answer }) => answer))
     },
   }

@@ -1,5 +1,5 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
-import { Failure } from '../../messages/grammar/index.ts'
+import { Failure } from '../messages/grammar/index.ts'
 
 /**
  * A descriptor node has no word for, read and written by its event loop like any other; it is closed with the socket.

@@ -1,19 +1,15 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { fromErrno } from '../../runtime/errno.ts'
-import { given } from '../../runtime/given.ts'
-import { end, endGroup } from '../../runtime/processes.ts'
-import { checked, libc, SystemError } from '../../runtime/syscalls/libc.ts'
 import { socketOn } from './descriptor.ts'
+import { errnoOf, fromErrno } from './errno.ts'
+import { given } from './given.ts'
+import { end, endGroup } from './processes.ts'
+import { pidfdOpen } from './syscalls/index.ts'
 
 /** A process being watched. Disposing gives up. */
 export interface Watched extends Disposable {
   /** Resolves when it has ended: it is a zombie then, or nothing. Never, once given up. */
   readonly ended: Promise<void>
 }
-
-/** pidfd_open(2) has no function of its own in older C libraries. */
-const pidfdOpen = libc<[number, number, number]>('long syscall(long number, int pid, unsigned int flags)')
-const SYS_pidfd_open = 434
 
 /** Watch whatever process has this pid now, child of this one or not; none is one that has ended. The kernel says when, nothing is polled. */
 export function watchEnd(pid: number): Watched {
@@ -57,9 +53,9 @@ async function groupOf(pid: number): Promise<number | undefined> {
 
 function open(pid: number, attempted: string): number | undefined {
   try {
-    return checked(pidfdOpen(SYS_pidfd_open, pid, 0), 'pidfd_open')
+    return pidfdOpen(pid)
   } catch (error) {
-    if (error instanceof SystemError && error.code === 'ESRCH') return undefined
+    if (errnoOf(error) === 'ESRCH') return undefined
     throw fromErrno(error, attempted)
   }
 }

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { endAwaited, endGroupAwaited, watchEnd } from '../../../actors/exec/dying.ts'
-import { livingAt } from '../../../runtime/alive.ts'
+import { livingAt } from '../../runtime/alive.ts'
+import { endAwaited, endGroupAwaited, watchEnd } from '../../runtime/dying.ts'
 
 const { signal } = new AbortController()
 
