@@ -1,7 +1,8 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Client, Failure, isFailure } from '../../messages/grammar/index.ts'
-import type { ingest } from '../../messages/ingest.ts'
+import type { ingest, Writer } from '../../messages/ingest.ts'
+import { thisProcess } from '../../runtime/alive.ts'
 import { fromErrno } from '../../runtime/errno.ts'
 import { openLent } from '../../runtime/lent.ts'
 import { type Pace, pace } from '../../runtime/pace.ts'
@@ -25,6 +26,9 @@ export interface LentTakerOptions {
   /** open it once more, if it can be told at the end whether somebody else wrote meanwhile */
   readonly again?: (() => Promise<Lent>) | undefined
 }
+
+/** Who is to write a lent file, as ingest.open wants to know. */
+export const lentWriter = (): Promise<Writer> => thisProcess()
 
 /** Writes the file an ingest of this machine lent, and says how far it is. While the node is away nothing is written; when it was restarted, it is gone on with. */
 export function lentTaker(store: Ingests, { token, path, offset }: Lent & { token: string }, { signal, again }: LentTakerOptions): Taker {

@@ -2,8 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { ingest as ingestProtocol } from '../../messages/ingest.ts'
 import { isDigest } from '../../messages/words/is-digest.ts'
-import { thisProcess } from '../../runtime/alive.ts'
-import { lentTaker } from '../command/lent-taker.ts'
+import { lentTaker, lentWriter } from '../command/lent-taker.ts'
 import { print } from '../command/output.ts'
 import { asking, type Session } from '../command/session.ts'
 import { copy } from './copy.ts'
@@ -36,7 +35,7 @@ export function ingest(command: Command): void {
           throw new Failure('invalid_argument', 'ingest standard input: neither a key nor --expected-digest is given')
         const wanted: Wanted = {
           reference,
-          writer: session.here ? await thisProcess() : 'elsewhere',
+          writer: session.here ? await lentWriter() : 'elsewhere',
           ...(expected !== undefined && { expected }),
           ...(total !== undefined && { total }),
           ...(lease !== undefined && { lease }),

@@ -24,7 +24,15 @@ export interface Store extends AsyncDisposable {
 
 /** Start ingest and content on `root`, or on a directory of their own that goes with them. */
 export async function startStore(
-  options: { root?: string; node?: string; log?: Log; bus?: Bus; syncDelayMs?: number; tables?: (tables: Tables) => Tables } = {},
+  options: {
+    root?: string
+    node?: string
+    log?: Log
+    bus?: Bus
+    syncDelayMs?: number
+    silenceMs?: number
+    tables?: (tables: Tables) => Tables
+  } = {},
 ): Promise<Store> {
   await using stack = new AsyncDisposableStack()
   const root = options.root ?? stack.use(await tempDirectory()).path
@@ -45,7 +53,10 @@ export async function startStore(
     tables,
     outbox,
     log: options.log ?? silent,
-    settings: options.syncDelayMs === undefined ? {} : { 'ingest.sync-delay': `${options.syncDelayMs}` },
+    settings: {
+      ...(options.syncDelayMs !== undefined && { 'ingest.sync-delay': `${options.syncDelayMs}` }),
+      ...(options.silenceMs !== undefined && { 'ingest.silence': `${options.silenceMs}` }),
+    },
   }
   stack.use(await startIngest(home))
   stack.use(await startContent(home))
