@@ -70,7 +70,7 @@ export const ingest = {
     example: { digest: 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', bytes: '' },
   }),
   open: call(
-    'Open, or open again, the transaction of a reference and lend its file. Answers unavailable, with the holder, while another writer has it.',
+    'Open, or open again, the transaction of a reference and lend its file. Answers unavailable, with the holder, while another writer has it; failed_precondition, with details {reason: "writer"}, when the node sees no such process.',
     {
       request: z.object({
         reference: Reference,

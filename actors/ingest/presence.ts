@@ -42,7 +42,9 @@ async function attendProcess(writer: Living): Promise<Presence> {
   const alive = await isAlive(writer)
   if (alive) return { heard() {}, gone: watched.ended, [Symbol.dispose]: () => watched[Symbol.dispose]() }
   watched[Symbol.dispose]()
-  throw new Failure('failed_precondition', `open an ingest for process ${pid}: no such process lives on this machine`)
+  throw new Failure('failed_precondition', `open an ingest for process ${pid}: no such process lives on this machine`, {
+    details: { reason: 'writer' },
+  })
 }
 
 const never = new Promise<void>(() => {})

@@ -33,9 +33,8 @@ export function ingest(command: Command): void {
         const reference = key ?? expected?.replace(':', '-')
         if (reference === undefined)
           throw new Failure('invalid_argument', 'ingest standard input: neither a key nor --expected-digest is given')
-        const wanted: Wanted = {
+        const wanted = {
           reference,
-          writer: session.here ? await lentWriter() : 'elsewhere',
           ...(expected !== undefined && { expected }),
           ...(total !== undefined && { total }),
           ...(lease !== undefined && { lease }),
@@ -53,12 +52,12 @@ export function ingest(command: Command): void {
 }
 
 /** Bring standard input into the store, and see it become content. */
-async function ingested({ ask, here, signal }: Session, wanted: Wanted) {
+async function ingested({ ask, here, signal }: Session, blob: Blob) {
   const store = ask<typeof ingestProtocol>('ingest')
-  const grant = await openIngest(store, wanted)
+  const { wanted, grant, lent } = (here && (await openHere(store, blob))) || (await openElsewhere(store, blob))
   try {
     const again = wanted.expected === undefined ? undefined : async () => await store.open({ ...wanted, token: grant.token })
-    await using taker = here ? lentTaker(store, grant, { signal, again }) : sendingTaker(store, wanted, grant, { signal })
+    await using taker = lent ? lentTaker(store, grant, { signal, again }) : sendingTaker(store, wanted, grant, { signal })
     await copy(process.stdin, taker, wanted, { signal })
   } catch (error) {
     // what has come stays, to be gone on with
@@ -72,9 +71,27 @@ async function ingested({ ask, here, signal }: Session, wanted: Wanted) {
   try {
     return await store.commit({ token: grant.token, ...claim }, { timeoutMs: commitMs })
   } catch (error) {
-    if (!here && grant.offset > 0 && isFailure(error, 'failed_precondition')) await startOver(store, wanted)
+    if (!lent && grant.offset > 0 && isFailure(error, 'failed_precondition')) await startOver(store, wanted)
     throw error
   }
+}
+
+type Blob = Omit<Wanted, 'writer'>
+
+/** Undefined when the node does not see this process: it is in a container, say, with the node's files. */
+async function openHere(store: Ingests, blob: Blob) {
+  const wanted: Wanted = { ...blob, writer: await lentWriter() }
+  try {
+    return { wanted, grant: await openIngest(store, wanted), lent: true }
+  } catch (error) {
+    if (isFailure(error, 'failed_precondition') && error.details?.['reason'] === 'writer') return undefined
+    throw error
+  }
+}
+
+async function openElsewhere(store: Ingests, blob: Blob) {
+  const wanted: Wanted = { ...blob, writer: 'elsewhere' }
+  return { wanted, grant: await openIngest(store, wanted), lent: false }
 }
 
 /** What lay there could not be compared with the input, and may be what is wrong: the next time begins anew. */

@@ -1,5 +1,7 @@
 /** Writers that are killed, and nodes that are, while `dist ingest` is at it. */
+import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Client } from '../../../messages/grammar/index.ts'
 import type { ingest, Status } from '../../../messages/ingest.ts'
@@ -7,7 +9,7 @@ import { livingAt } from '../../../runtime/alive.ts'
 import type { Bus } from '../../../runtime/bus/bus.ts'
 import { client } from '../../../runtime/bus/client.ts'
 import { type NatsServer, startNats } from '../../support/nats.ts'
-import { type Begun, begin, type Ran, type RunningNode, run, startNode } from '../../support/node.ts'
+import { type Begun, begin, command, type Ran, type RunningNode, run, startNode } from '../../support/node.ts'
 import { tempDirectory } from '../../support/temp.ts'
 
 // a machine that is busy starts processes slowly
@@ -115,6 +117,18 @@ describe.each(ways)('a writer %s', (way, env) => {
     await told
     expect(await dist(['abort', key('abort')])).toEqual({ stdout: `${key('abort')}\n`, stderr: '', exitCode: 0 })
   })
+})
+
+test('a writer of this machine that the node does not see sends its bytes', async () => {
+  const { bytes, digest } = fresh(1_000_000)
+  const words = ['--pid', '--fork', '--mount-proc', '--kill-child', command('dist'), 'ingest', '--expected-digest', digest, 'unseen']
+  const child = spawn('unshare', words, { stdio: ['pipe', 'ignore', 'inherit'], env: { ...process.env, GANTRY_ROOT: node.root } })
+  const over = once(child, 'exit')
+  child.stdin.write(bytes.subarray(0, 500_000))
+  await reached('unseen', 500_000)
+  expect((await active('unseen'))?.holder?.writer).toBe('elsewhere')
+  child.stdin.end(bytes.subarray(500_000))
+  expect(await over).toEqual([0, null])
 })
 
 describe('a writer over the bus', () => {
