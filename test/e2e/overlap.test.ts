@@ -19,7 +19,7 @@ let node: RunningNode
 
 beforeAll(async () => {
   registry = scope.use(await startHostileRegistry())
-  node = scope.use(await startNode())
+  node = scope.use(await startNode({ args: ['--set', 'gc.delay=3600000'] }))
 })
 afterAll(() => scope.disposeAsync())
 
