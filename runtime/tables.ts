@@ -6,6 +6,7 @@ import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
 import { open, type RootDatabase } from 'lmdb'
 import { Failure } from '../messages/grammar/index.ts'
 import { errnoOf, fromErrno } from './errno.ts'
+import { openOpening } from './opening.ts'
 import { reserve } from './syscalls/index.ts'
 
 /** One table: JSON-like values by string key, ordered by key. Reads are synchronous and see the latest committed state (inside a transaction: its own writes). */
@@ -54,36 +55,50 @@ export async function openTables(directory: string): Promise<Tables> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   // One tree for all tables: opening another named tree needs a write lock, taken synchronously, and a limit known beforehand.
   // A map far larger than ever needed costs only address space and spares growing it under readers of other processes.
-  const tree = open<unknown, Buffer>(directory, {
-    noSubdir: false,
-    keyEncoding: 'binary',
-    encoder: { useRecords: false },
-    mapSize: mapBytes,
-    maxReaders: 512,
-    // Transactions are gathered all the same; with it a commit that fails also rejects a promise nobody is given, which would end the process.
-    eventTurnBatching: false,
-  })
+  const opening = await openOpening(directory)
+  const openTree = () =>
+    open<unknown, Buffer>(directory, {
+      noSubdir: false,
+      keyEncoding: 'binary',
+      encoder: { useRecords: false },
+      mapSize: mapBytes,
+      maxReaders: 512,
+      // Transactions are gathered all the same; with it a commit that fails also rejects a promise nobody is given, which would end the process.
+      eventTurnBatching: false,
+    })
+  const tree = await opening.alone(openTree)
   await keepRoom(join(directory, 'data.mdb'))
   const state: Access = { writing: false, after: [], underWay: new Set(), fresh: false, closed: false, uncommitted: false }
+
+  async function run<R>(work: () => R): Promise<R> {
+    const turn = opening.enter()
+    if (turn) await turn
+    const after: (() => void)[] = []
+    try {
+      const result = await tree.childTransaction(() => exclusively(state, after, work))
+      state.uncommitted = false
+      for (const then of after) then()
+      return result
+    } catch (error) {
+      if (!(error instanceof Error && 'commitError' in error)) throw error
+      state.uncommitted = true
+      throw await whyNotCommitted(error.commitError, directory)
+    } finally {
+      opening.leave()
+    }
+  }
+
   return {
     table: (name) => openTable(tree, name, state),
     async transaction(work) {
       if (state.writing) throw new Failure('internal', 'run a transaction: inside another one')
       demandOpen(state)
-      const after: (() => void)[] = []
-      const written = tree.childTransaction(() => exclusively(state, after, work))
-      state.underWay.add(written)
+      const running = run(work)
+      state.underWay.add(running)
       try {
-        const result = await written
-        state.uncommitted = false
-        for (const then of after) then()
-        return result
-      } catch (error) {
-        if (!(error instanceof Error && 'commitError' in error)) throw error
-        state.uncommitted = true
-        throw await whyNotCommitted(error.commitError, directory)
+        return await running
       } finally {
-        state.underWay.delete(written)
+        state.underWay.delete(running)
       }
     },
     afterCommit(work) {
@@ -98,6 +113,7 @@ export async function openTables(directory: string): Promise<Tables> {
       await Promise.allSettled(state.underWay)
       // After a commit that failed it would wait for ever for that one to be on disk.
       if (!state.uncommitted) await tree.close()
+      await opening[Symbol.asyncDispose]()
     },
   }
 }

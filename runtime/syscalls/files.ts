@@ -93,9 +93,19 @@ export const syncfs = (fd: number): void => void checked(syncfsC(fd), 'syncfs')
 /** Flush the whole file system the descriptor is on, on a thread of the pool. */
 export const syncfsAsync = (fd: number): Promise<void> => onPool(syncfsC, 'syncfs', fd)
 
-/** Take the exclusive lock of an open file if nobody has it; whether it was free. It is held until the file is closed. */
-export function flock(fd: number): boolean {
-  const result = resultOrErrno(flockC(fd, 2 | 4))
+/** Take the exclusive lock of an open file if nobody has it; whether it was free. It is held until the file is closed, or {@link unlock}. */
+export const flock = (fd: number): boolean => tryFlock(fd, 2)
+
+/** As {@link flock}, to be held by any number at once, but not beside the exclusive one. */
+export const flockShared = (fd: number): boolean => tryFlock(fd, 1)
+
+/** Give back the lock of an open file. */
+export const unlock = (fd: number): void => void checked(flockC(fd, 8), 'flock')
+
+const atOnce = 4
+
+function tryFlock(fd: number, operation: number): boolean {
+  const result = resultOrErrno(flockC(fd, operation | atOnce))
   if (result === 0) return true
   if (result === -11) return false
   throw new SystemError(-result, 'flock')
