@@ -74,9 +74,10 @@ test('what is written in one container is in no other', async () => {
 
 test('ended by a signal, its exit code says which', async () => {
   const child = watch('ended', 'echo ready; sleep 1000')
+  const closed = once(child, 'close')
   await once(child.stdout ?? child, 'data')
   expect(await node.run('ctr', ['tasks', 'kill', '--signal', '9', 'ended'])).toMatchObject({ exitCode: 0, stderr: '' })
-  expect(await once(child, 'close')).toEqual([128 + 9, null])
+  expect(await closed).toEqual([128 + 9, null])
   expect(await node.run('ctr', ['containers', 'rm', 'ended'])).toMatchObject({ exitCode: 0, stderr: '' })
 })
 
