@@ -1,5 +1,6 @@
 /** Regular expressions of anybody who can ask. The one door to their engine, which takes time in proportion to pattern and text whatever the pattern (RE2). */
-import { RE2JS } from 're2js'
+import { createRequire } from 'node:module'
+import type { RE2JS } from 're2js'
 import { Failure } from '../messages/grammar/index.ts'
 
 /** Whether it is found anywhere in a text. */
@@ -34,9 +35,14 @@ export function patterns(): (source: string) => Pattern {
   }
 }
 
+/** Loaded when it is first needed: few lists are asked for by a pattern, and a node that starts has better things to do. */
+let engine: typeof import('re2js') | undefined
+const load = (): typeof import('re2js') => createRequire(import.meta.url)('re2js')
+
 function compile(source: string, attempted: string): RE2JS {
+  engine ??= load()
   try {
-    return RE2JS.compile(source)
+    return engine.RE2JS.compile(source)
   } catch (error) {
     const why = error instanceof Error ? error.message.replace(/^error parsing regexp: /, '') : String(error)
     throw new Failure('invalid_argument', `${attempted}: ${why}`, { cause: error })

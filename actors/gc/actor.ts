@@ -80,6 +80,6 @@ export async function startGc(home: Home): Promise<AsyncDisposable> {
     },
   })
   scope.use(serving)
-  schedule.soon()
+  schedule.first()
   return scope.move()
 }

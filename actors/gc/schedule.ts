@@ -4,6 +4,8 @@ import type { Collected } from './collect.ts'
 
 /** When the collector runs by itself. */
 export interface Schedule extends Disposable {
+  /** A node began: run when it has done what it was started for, or a while of it. */
+  first(): void
   /** Something was let go of: run soon. */
   soon(): void
   /** Something was made, maybe under no lease: run once that may be over. */
@@ -25,6 +27,8 @@ export interface ScheduleInit {
 
 /** The share of the time that is spent at rest: a run is followed by so many times what it took. */
 const restTimes = 20
+/** A node that starts is asked for something at once, as a rule. */
+const firstTimes = 10
 /** ms until what could not be collected is tried again */
 const again = 60_000
 
@@ -51,6 +55,7 @@ export function openSchedule({ run, now, log }: ScheduleComponents, { delayMs, g
 
   let closed = false
   return {
+    first: () => by(Date.parse(now()) + firstTimes * delayMs),
     soon: () => by(Date.parse(now()) + delayMs),
     later: () => by(Date.parse(now()) + graceMs + delayMs),
     [Symbol.dispose]() {
