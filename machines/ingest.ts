@@ -58,7 +58,8 @@ export type IngestEvent =
   /** With what was found when it is verified already. */
   | { type: 'commit'; claim: Claim; found?: IngestContext['found']; at: string }
   | { type: 'close'; at: string }
-  | { type: 'abort'; why: string; found?: IngestContext['found'] }
+  /** `token` is of who holds it, without whom it is thrown away only while nobody does. */
+  | { type: 'abort'; why: string; token?: string | undefined; found?: IngestContext['found'] }
   /** The holder of `token` is dead; `grant` is of who found out. */
   | { type: 'break'; token: string; grant: Grant; at: string }
   | { type: 'verified'; digest: Digest; size: number; at: string }
@@ -74,7 +75,7 @@ export type IngestEvent =
  *    open └──────close───────┴─────► closed ◄──failed  └──existed──► aborted
  *      └─────────────────────────────┘
  *
- * A commit of what is small comes verified, and leads to committed at once. It is held in opened, receiving and verifying; closed keeps the bytes and waits to be opened again. `abort` ends it from
+ * A commit of what is small comes verified, and leads to committed at once. It is held in opened, receiving and verifying; closed keeps the bytes and waits to be opened again. `abort` ends it, by its holder if it has one, from
  * everywhere but verifying. `truncate` leaves it where it is. `break` takes it from a dead holder: closed, or verified once more by who broke it.
  */
 export const ingestMachine = setup({
@@ -86,7 +87,8 @@ export const ingestMachine = setup({
   guards: {
     restarts: ({ event }) => event.type === 'open' && event.restart,
     isVerified: ({ event }) => event.type === 'commit' && event.found !== undefined,
-    isHolder: ({ context, event }) => event.type === 'break' && event.token === context.grant?.token,
+    isHolder: ({ context, event }) =>
+      (event.type === 'break' || event.type === 'abort') && event.token !== undefined && event.token === context.grant?.token,
   },
   actions: {
     /** take away the bytes that are there */
@@ -129,7 +131,7 @@ export const ingestMachine = setup({
           { target: 'verifying', actions: ['claim', 'touch'] },
         ],
         close: { target: 'closed', actions: 'touch' },
-        abort: { target: 'aborted', actions: 'keepWhy' },
+        abort: { target: 'aborted', guard: 'isHolder', actions: 'keepWhy' },
         break: { target: 'closed', guard: 'isHolder' },
         failed: 'closed',
       },
@@ -142,7 +144,7 @@ export const ingestMachine = setup({
           { target: 'verifying', actions: ['claim', 'touch'] },
         ],
         close: { target: 'closed', actions: 'touch' },
-        abort: { target: 'aborted', actions: 'keepWhy' },
+        abort: { target: 'aborted', guard: 'isHolder', actions: 'keepWhy' },
         break: { target: 'closed', guard: 'isHolder' },
       },
     },

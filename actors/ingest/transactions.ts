@@ -231,21 +231,31 @@ export function transactions(components: TransactionComponents): Transactions {
       const there = records.get(id)
       const ingest = there && (await holding.freed(there))
       if (!ingest) throw new Failure('not_found', `abort ingest ${reference}: there is none`)
-      const { grant } = ingest.context
-      if (grant && grant.token !== token)
-        throw new Failure('failed_precondition', `abort ingest ${reference}: ${heldBy(grant)}`, { details: { holder: grant.holder } })
-      if (ingest.value === 'verifying') throw new Failure('failed_precondition', `abort ingest ${reference}: it is being verified`)
-      const lent = grant && lending.of(id)
+      demandAbortable(ingest, token)
+      const lent = ingest.context.grant && lending.of(id)
       if (lent) await lending.drop(lent)
       const also = () => {
         if (unheld) keeping.demandUnheld(ingestThing(reference))
       }
-      await records.send(id, { type: 'abort', why, found }, { ...asked, also })
+      await records.send(id, { type: 'abort', why, token, found }, { ...asked, also }).catch((error: unknown) => {
+        // Somebody opened it since it was looked at.
+        const now = records.get(id)
+        if (now && isFailure(error, 'failed_precondition')) demandAbortable(now, token)
+        throw error
+      })
     },
     async closeAll() {
       for (const token of lending.tokens()) await closing.close(token)
     },
   }
+}
+
+/** Fails with failed_precondition when somebody else holds it, or it is being verified. */
+function demandAbortable({ value, context: { reference, grant } }: Ingest, token: string | undefined): void {
+  const attempted = `abort ingest ${reference}`
+  if (grant && grant.token !== token)
+    throw new Failure('failed_precondition', `${attempted}: ${heldBy(grant)}`, { details: { holder: grant.holder } })
+  if (value === 'verifying') throw new Failure('failed_precondition', `${attempted}: it is being verified`)
 }
 
 function removeEmpty(directory: string): void {

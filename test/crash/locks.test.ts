@@ -74,7 +74,6 @@ test('of two that wait for a dead holder’s ingest one has it', async () => {
   for (const answer of answers) if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ code: 'unavailable' })
 })
 
-// Tried once more: a process that works beside another was seen to find its lent file gone, which is not explained yet. That would be another failure than the one looked for.
 test('two processes that put, commit and remove the same blobs never leave a record without its file, killed or not', {
   timeout: 120_000,
   retry: 1,

@@ -20,7 +20,7 @@ const advance: IngestEvent = { type: 'advance', at: '1' }
 const truncate: IngestEvent = { type: 'truncate', epoch: 'g', at: '1' }
 const commit: Extract<IngestEvent, { type: 'commit' }> = { type: 'commit', claim: { digest, size: 5 }, at: '3' }
 const close: IngestEvent = { type: 'close', at: '4' }
-const abort: Extract<IngestEvent, { type: 'abort' }> = { type: 'abort', why: 'told to' }
+const abort: Extract<IngestEvent, { type: 'abort' }> = { type: 'abort', why: 'told to', token: 't' }
 const verified: IngestEvent = { type: 'verified', digest, size: 5, at: '5' }
 const existed: IngestEvent = { type: 'existed', digest, size: 5, at: '5' }
 const failed: IngestEvent = { type: 'failed' }
@@ -48,6 +48,16 @@ test('it begins held, and says so', () => {
   expect(value).toBe('opened')
   expect(effects).toEqual([{ type: 'tellOpened', params: { offset: 0 } }])
   expect(context).toMatchObject({ reference: 'r', grant: { token: 't' }, startedAt: '0', updatedAt: '0' })
+})
+
+test('while it is held, only its holder throws it away; left unfinished, anybody may', () => {
+  const { token: _, ...byAnybody } = abort
+  for (const held of [after(), after(advance)]) {
+    expect(held.snapshot.can(byAnybody)).toBe(false)
+    expect(held.snapshot.can({ ...abort, token: 'u' })).toBe(false)
+    expect(held.snapshot.can(abort)).toBe(true)
+  }
+  expect(after(close).snapshot.can(byAnybody)).toBe(true)
 })
 
 test.for<[string, IngestEvent[], string, string[]]>([
