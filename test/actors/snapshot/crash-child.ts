@@ -4,51 +4,17 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startSnapshot } from '../../../actors/snapshot/actor.ts'
-import type { snapshot } from '../../../messages/snapshot.ts'
-import { client } from '../../../runtime/bus/client.ts'
-import { memoryBus } from '../../../runtime/bus/memory.ts'
-import type { Home } from '../../../runtime/home.ts'
-import { openTables } from '../../../runtime/tables.ts'
+import { startMortal } from './mortal.ts'
 
 const [root = '', driver = '', when = ''] = process.argv.slice(2)
-const [side, number] = when.split(':')
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-
-await using bus = memoryBus()
-await using tables = await openTables(join(root, 'meta'))
-const outbox: Home['outbox'] = { put: () => {}, empty: async () => {}, [Symbol.asyncDispose]: async () => {} }
-let writes = 0
-let mortal = false
-const dieWhenDue = (now: 'before' | 'after') => {
-  if (mortal && now === side && writes === Number(number)) process.kill(process.pid, 'SIGKILL')
-}
-const watched: Home['tables'] = {
-  ...tables,
-  async transaction(work) {
-    if (mortal) writes += 1
-    dieWhenDue('before')
-    const result = await tables.transaction(work)
-    dieWhenDue('after')
-    return result
-  },
-}
-await using _actor = await startSnapshot({
-  node: 'n1',
-  root,
-  bus,
-  tables: watched,
-  outbox,
-  log: silent,
-  settings: { 'snapshot.driver': driver },
-})
-const ask = client<typeof snapshot>(bus, { node: 'n1', actor: 'snapshot' })
+await using mortal = await startMortal(root, { driver, when })
+const { ask } = mortal
 
 const base = await ask.prepare({ key: 'to-be-base' })
 if (base.target.kind === 'directory') await writeFile(join(base.target.path, 'file'), 'text')
 await ask.commit({ key: 'to-be-base', name: 'base' })
 
-mortal = true
+mortal.becomeMortal()
 await ask.prepare({ key: 'a', parent: 'base' })
 await ask.commit({ key: 'a', name: 'one' })
 await ask.prepare({ key: 'b', parent: 'one' })

@@ -4,38 +4,11 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startSnapshot } from '../../../actors/snapshot/actor.ts'
-import type { snapshot } from '../../../messages/snapshot.ts'
-import { client } from '../../../runtime/bus/client.ts'
-import { memoryBus } from '../../../runtime/bus/memory.ts'
-import type { Home } from '../../../runtime/home.ts'
-import { openTables } from '../../../runtime/tables.ts'
+import { startMortal } from './mortal.ts'
 
 const [root = '', when = ''] = process.argv.slice(2)
-const [side, number] = when.split(':')
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-
-await using bus = memoryBus()
-await using tables = await openTables(join(root, 'meta'))
-const outbox: Home['outbox'] = { put: () => {}, empty: async () => {}, [Symbol.asyncDispose]: async () => {} }
-let writes = 0
-let mortal = false
-const dieWhenDue = (now: 'before' | 'after') => {
-  if (mortal && now === side && writes === Number(number)) process.kill(process.pid, 'SIGKILL')
-}
-const watched: Home['tables'] = {
-  ...tables,
-  async transaction(work) {
-    if (mortal) writes += 1
-    dieWhenDue('before')
-    const result = await tables.transaction(work)
-    dieWhenDue('after')
-    return result
-  },
-}
-const settings = { 'snapshot.driver': 'overlay' }
-await using _actor = await startSnapshot({ node: 'n1', root, bus, tables: watched, outbox, log: silent, settings })
-const ask = client<typeof snapshot>(bus, { node: 'n1', actor: 'snapshot' })
+await using mortal = await startMortal(root, { driver: 'overlay', when })
+const { ask } = mortal
 
 for (const [key, name, content] of [
   ['to-be-base', 'base', 'damaged'],
@@ -48,5 +21,5 @@ for (const [key, name, content] of [
 await ask.prepare({ key: 'to-be-child', parent: 'base' })
 await ask.commit({ key: 'to-be-child', name: 'child' })
 
-mortal = true
+mortal.becomeMortal()
 await ask.replace({ key: 'anew', name: 'base' })
