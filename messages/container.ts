@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { call, event } from './grammar/index.ts'
-import { Digest, Id, Labels, Nothing, Time } from './words/index.ts'
+import { call, event, feed } from './grammar/index.ts'
+import { Compression } from './unpack.ts'
+import { Descriptor, Digest, Id, Labels, Lease, Nothing, Size, Time } from './words/index.ts'
 
 /** What runs in a container: the image's config with the request laid over it. */
 export const Process = z.object({
@@ -68,6 +69,38 @@ export const container = {
     failures: ['not_found', 'failed_precondition'],
     example: { id: 'r1' },
   }),
+  commit: feed(
+    'Make an image of a container: the one it was made from, and what it changed as one layer more. A running task is not stopped. The last item is the image; those before say how far its layer is.',
+    {
+      request: z.object({
+        id: Id,
+        name: z.string().min(1).meta({ description: 'for the image; one that has it already is moved' }),
+        author: z.string().optional(),
+        comment: z.string().optional().meta({ description: 'for the history of the image' }),
+        compression: Compression.default('gzip'),
+        epoch: Time.optional().meta({ description: 'of reproducible builds: nothing in the image is told younger' }),
+        config: z
+          .object({
+            Entrypoint: z.array(z.string()),
+            Cmd: z.array(z.string()),
+            Env: z.array(z.string()).meta({ description: 'NAME=value, laid over the image’s' }),
+            WorkingDir: z.string(),
+            User: z.string(),
+            Labels,
+          })
+          .partial()
+          .optional()
+          .meta({ description: 'what of the image’s config is to be another' }),
+        lease: Lease.optional(),
+      }),
+      item: z.union([
+        z.object({ name: z.string(), target: Descriptor, layer: Descriptor }),
+        z.object({ offset: Size, written: Size, entries: z.int().min(0) }),
+      ]),
+      failures: ['not_found', 'failed_precondition', 'data_loss', 'resource_exhausted', 'permission_denied', 'unimplemented'],
+      example: { id: 'r1', name: 'mine:latest' },
+    },
+  ),
   created: event('A container is there.', z.object({ id: Id, image: z.string() }), { entity: 'id' }),
   updated: event('Its labels changed.', z.object({ id: Id }), { entity: 'id' }),
   removed: event('A container is gone.', z.object({ id: Id }), { entity: 'id' }),

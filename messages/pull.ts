@@ -13,6 +13,9 @@ export const Step = z.object({
   status: z.enum(['resolved', 'waiting', 'downloading', 'verifying', 'unpacking', 'exists', 'done', 'failed']),
   offset: Size,
   unpacked: Size.optional(),
+  written: Size.optional().meta({ description: 'bytes of files made of it' }),
+  entries: z.int().min(0).optional().meta({ description: 'of the layer, made so far' }),
+  notKept: z.array(z.string()).optional().meta({ description: 'what of the layer this user or file system cannot have' }),
 })
 export type Step = z.output<typeof Step>
 
@@ -52,6 +55,19 @@ export const pull = {
       reply: z.object({ ticket: Ticket }),
       failures: ['unimplemented'],
       example: { reference },
+    },
+  ),
+  unpack: call(
+    'Unpack an image that is in content already, with nothing asked of any registry. Answers with a ticket at once; everything else is as for start.',
+    {
+      request: z.object({
+        name: z.string().min(1).meta({ description: 'of the image' }),
+        platform: Platform.optional(),
+        driver: z.string().optional().meta({ description: 'snapshot driver; the default of the node if left out' }),
+      }),
+      reply: z.object({ ticket: Ticket }),
+      failures: ['not_found', 'failed_precondition', 'unimplemented'],
+      example: { name: reference },
     },
   ),
   follow: feed(

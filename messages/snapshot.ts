@@ -106,7 +106,7 @@ export const snapshot = {
     failures: ['not_found', 'unimplemented'],
     example: { key: chainId, labels: { 'example.org/owner': 'me' } },
   }),
-  usage: call('What it takes up itself, parents excluded.', {
+  usage: call('What it takes up itself, parents excluded: what would be free without it.', {
     request: z.object({ key: Key, driver: Driver.optional() }),
     reply: z.object({ size: Size, inodes: z.int().min(0) }),
     failures: ['not_found', 'unimplemented'],
@@ -127,7 +127,7 @@ export const snapshot = {
     },
   ),
   layer: call(
-    'Where the own files of a committed snapshot lie, without its parents, to be read only. Drivers that keep no layers apart answer unimplemented.',
+    'Where the own files of a snapshot that is no view lie, without its parents, to be read only. Drivers that keep no layers apart answer unimplemented.',
     {
       request: z.object({ key: Key, driver: Driver.optional() }),
       reply: z.object({ target: Target }),
@@ -163,6 +163,7 @@ export const snapshot = {
       entity: 'key',
     },
   ),
+  updated: event('Its labels changed.', z.object({ key: z.string(), driver: Driver }), { entity: 'key' }),
   replaced: event('What a committed snapshot holds was made anew.', z.object({ name: Name, driver: Driver }), { entity: 'name' }),
   committed: event('A snapshot became immutable.', z.object({ key: Key, name: Name, driver: Driver, parent: Name.optional() }), {
     entity: 'name',
