@@ -48,6 +48,8 @@ export interface Outcome extends Progress {
   readonly size: number
   /** directories no entry described but some needed */
   readonly implied: string[]
+  /** what this user or file system cannot have, each naming its entry; the first twenty */
+  readonly notKept: string[]
 }
 
 /**
@@ -76,7 +78,8 @@ export async function apply(applying: Applying, options: ApplyOptions): Promise<
   if (applying.expected !== undefined && applying.expected !== diffId)
     throw new Failure('data_loss', `apply layer: it unpacks to ${diffId}, ${applying.expected} was said`)
   finished(ground, applying.path)
-  return { offset: source.taken(), written: layer.written, entries: layer.entries, diffId, size, implied: impliedPaths(ground) }
+  const { written, entries } = layer
+  return { offset: source.taken(), written, entries, diffId, size, implied: impliedPaths(ground), notKept: [...ground.notKept] }
 }
 
 function opened({ path, whiteouts }: Applying, { limits, warn }: { limits: Limits; warn: (what: string) => void }): Ground {

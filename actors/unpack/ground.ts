@@ -29,6 +29,8 @@ export interface Ground extends Disposable {
   /** two rooms for names, so that a call can have two */
   readonly name: (latin1: string) => ReturnType<ReturnType<typeof nameRoom>['write']>
   readonly other: (latin1: string) => ReturnType<ReturnType<typeof nameRoom>['write']>
+  /** what of the layer could not be kept, each naming its entry; the first twenty */
+  readonly notKept: ReadonlySet<string>
   /** Say once that something of the layer could not be kept. */
   warn(what: string): void
 }
@@ -41,7 +43,7 @@ export interface GroundInit {
 
 /** Open a directory to apply a layer to. Disposing it closes every descriptor. */
 export function openGround(path: string, { whiteouts, limits, warn }: GroundInit): Ground {
-  const warned = new Set<string>()
+  const notKept = new Set<string>()
   const uid = process.geteuid?.() ?? 0
   const implied = new Set<Directory>()
   const tree = new Tree(path, limits, {
@@ -67,9 +69,10 @@ export function openGround(path: string, { whiteouts, limits, warn }: GroundInit
     implied,
     name: nameRoom().write,
     other: nameRoom().write,
+    notKept,
     warn: (what) => {
-      if (warned.size >= 20 || warned.has(what)) return
-      warned.add(what)
+      if (notKept.size >= told || notKept.has(what)) return
+      notKept.add(what)
       warn(what)
     },
     [Symbol.dispose]: () => tree[Symbol.dispose](),
@@ -78,6 +81,9 @@ export function openGround(path: string, { whiteouts, limits, warn }: GroundInit
   if (ground.fresh) implied.add(tree.root)
   return ground
 }
+
+/** as many things that could not be kept as are told */
+const told = 20
 
 /** Mark a directory as hiding what lies below it in other layers. */
 export function markOpaque(ground: Ground, directory: Directory): void {

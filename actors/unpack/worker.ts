@@ -7,13 +7,17 @@ import { serve } from '../../runtime/bus/serve.ts'
 import { tell } from '../../runtime/bus/tell.ts'
 import type { Home } from '../../runtime/home.ts'
 import { apply, type Progress } from './apply.ts'
-import { check } from './check.ts'
+import { check } from './check/check.ts'
 import { type GrowthComponents, growthOf } from './growth.ts'
 import { withProgress } from './progress.ts'
 import { openTarget } from './target.ts'
 
 type Request = Parameters<Handlers<typeof unpack>['apply']>[0]
 type CheckRequest = Parameters<Handlers<typeof unpack>['check']>[0]
+
+/** What the dispatcher has a thread do. */
+const work = { apply: unpack.apply, check: unpack.check, compare: unpack.compare } as const
+export type Work = typeof work
 
 /** ms between two reports of one layer */
 const paceMs = 100
@@ -28,12 +32,15 @@ export function startUnpackWorker(home: Home, { actor }: { actor: string }): Pro
   return serve(bus, {
     node,
     actor,
-    protocol: unpack,
+    protocol: work,
     only: 'node',
     log,
     handlers: {
       apply: (request, context) => applyOne(home, growth, request, context),
       check: (request, context) => checkOne(growth, request, context),
+      compare: (_request, { fail }) => {
+        fail('unimplemented', 'make a layer: not yet')
+      },
     },
   })
 }

@@ -57,6 +57,7 @@ const outcome: Applied = {
   written: 3_000_001,
   entries: 3,
   implied: [],
+  notKept: [],
 }
 
 describe('apply', () => {

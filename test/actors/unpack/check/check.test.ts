@@ -17,11 +17,11 @@ import {
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { type Checking, type CheckOptions, check } from '../../../actors/unpack/check.ts'
-import { lremovexattr, lsetxattr, mknodat, S, statx, utimensat } from '../../../runtime/syscalls/index.ts'
-import { archive, character, directory, fifo, file, link, type Piece, symlink } from '../../support/layers.ts'
-import { failureOf } from '../../support/snapshots.ts'
-import { type Ground, ground, isRoot, whole } from './applying.ts'
+import { type Checking, type CheckOptions, check } from '../../../../actors/unpack/check/check.ts'
+import { lremovexattr, lsetxattr, mknodat, S, statx, utimensat } from '../../../../runtime/syscalls/index.ts'
+import { archive, character, directory, fifo, file, link, type Piece, symlink } from '../../../support/layers.ts'
+import { failureOf } from '../../../support/snapshots.ts'
+import { type Ground, ground, isRoot, whole } from '../applying.ts'
 
 const digestOf = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 

@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { check } from '../../../actors/unpack/check.ts'
-import { isFailure } from '../../../messages/grammar/index.ts'
-import { archive, character, directory, fifo, file, link, type Piece, symlink } from '../../support/layers.ts'
-import { ground, isRoot, whole } from './applying.ts'
+import { check } from '../../../../actors/unpack/check/check.ts'
+import { isFailure } from '../../../../messages/grammar/index.ts'
+import { archive, character, directory, fifo, file, link, type Piece, symlink } from '../../../support/layers.ts'
+import { ground, isRoot, whole } from '../applying.ts'
 
 /** Few names, so that entries meet, replace, hide and go through each other. */
 const part = fc.constantFrom('a', 'b', 'c', 'dir')

@@ -1,13 +1,13 @@
 import { createHash, type Hash } from 'node:crypto'
-import type { Moment } from '../../runtime/syscalls/index.ts'
-import { bounded } from './attributes.ts'
-import type { Whiteouts } from './ground.ts'
-import { excessive, invalid, quoted } from './invalid.ts'
-import type { Limits } from './limits.ts'
-import { placeOf } from './names.ts'
-import type { Entry, Kind } from './tar/entry.ts'
-import type { TarHandler } from './tar/reader.ts'
-import { isWhiteout, opaqueName, prefix } from './whiteouts.ts'
+import type { Moment } from '../../../runtime/syscalls/index.ts'
+import { bounded } from '../attributes.ts'
+import type { Whiteouts } from '../ground.ts'
+import { excessive, invalid, quoted } from '../invalid.ts'
+import type { Limits } from '../limits.ts'
+import { placeOf } from '../names.ts'
+import type { Entry, Kind } from '../tar/entry.ts'
+import type { TarHandler } from '../tar/reader.ts'
+import { isWhiteout, opaqueName, prefix } from '../whiteouts.ts'
 
 /** What should be at one place. Several names of one file are one node. */
 export interface Expected {

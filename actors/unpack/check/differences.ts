@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto'
 import { readSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
-import { errnoOf } from '../../runtime/errno.ts'
-import { close, nameRoom, O, openat, readlinkat, S, type Status, statx, tryStatx } from '../../runtime/syscalls/index.ts'
-import { differenceOfXattrs } from './compare-xattrs.ts'
-import type { Directory } from './directory.ts'
+import { errnoOf } from '../../../runtime/errno.ts'
+import { close, nameRoom, O, openat, readlinkat, S, type Status, statx, tryStatx } from '../../../runtime/syscalls/index.ts'
+import type { Directory } from '../directory.ts'
+import type { Limits } from '../limits.ts'
+import { Tree } from '../tree.ts'
 import type { Expectation, Expected } from './expected.ts'
-import type { Limits } from './limits.ts'
-import { Tree } from './tree.ts'
+import { differenceOfXattrs } from './xattrs.ts'
 
 /** Called for each path that is not what it should be, `.` for the root; bytes as latin1. */
 export type Report = (path: string, why: string) => void
 
-export interface CompareInit {
+export interface DifferencesInit {
   readonly path: string
   readonly expectation: Expectation
   /**
@@ -23,25 +23,25 @@ export interface CompareInit {
   readonly limits: Limits
 }
 
-export interface CompareOptions {
+export interface DifferencesOptions {
   readonly signal: AbortSignal
   /** Called with the bytes of each file compared. */
   readonly onBytes?: (bytes: number) => void
 }
 
 /** Compare the directory at a path with what it should be. Follows no link, reads nothing outside. What cannot be read for being damaged differs. */
-export async function compare(init: CompareInit, report: Report, options: CompareOptions): Promise<void> {
+export async function reportDifferences(init: DifferencesInit, report: Report, options: DifferencesOptions): Promise<void> {
   using tree = new Tree(init.path, init.limits)
-  await new Comparison({ ...init, tree, report }, options).run()
+  await new Search({ ...init, tree, report }, options).run()
 }
 
 /** Bytes after which others have their turn, and the signal is looked at; an entry counts for some. */
 const stretch = 4 * 2 ** 20
 const entryBytes = 16 * 1024
 
-class Comparison {
-  readonly #init: CompareInit & { readonly tree: Tree; readonly report: Report }
-  readonly #options: CompareOptions
+class Search {
+  readonly #init: DifferencesInit & { readonly tree: Tree; readonly report: Report }
+  readonly #options: DifferencesOptions
   readonly #room = nameRoom()
   readonly #slice = Buffer.allocUnsafeSlow(2 ** 20)
   /** inodes of what was found, and what they were found as */
@@ -49,7 +49,7 @@ class Comparison {
   readonly #owners = new Map<number, Expected>()
   #since = 0
 
-  constructor(init: CompareInit & { tree: Tree; report: Report }, options: CompareOptions) {
+  constructor(init: DifferencesInit & { tree: Tree; report: Report }, options: DifferencesOptions) {
     this.#init = init
     this.#options = options
   }

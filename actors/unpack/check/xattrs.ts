@@ -1,7 +1,7 @@
-import { errnoOf } from '../../runtime/errno.ts'
-import { cstring, lgetxattr, llistxattr } from '../../runtime/syscalls/index.ts'
+import { errnoOf } from '../../../runtime/errno.ts'
+import { cstring, lgetxattr, llistxattr } from '../../../runtime/syscalls/index.ts'
+import { quoted } from '../invalid.ts'
 import type { Expected } from './expected.ts'
-import { quoted } from './invalid.ts'
 
 interface Rules {
   /** only what overlayfs reads is compared */

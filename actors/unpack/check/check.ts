@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
-import { Failure, isFailure } from '../../messages/grammar/index.ts'
-import { type Digest, digestParts } from '../../messages/words/index.ts'
-import { errnoOf, fromErrno } from '../../runtime/errno.ts'
-import { compare } from './compare.ts'
+import { Failure, isFailure } from '../../../messages/grammar/index.ts'
+import { type Digest, digestParts } from '../../../messages/words/index.ts'
+import { errnoOf, fromErrno } from '../../../runtime/errno.ts'
+import type { Whiteouts } from '../ground.ts'
+import { inflate } from '../inflate.ts'
+import { defaultLimits, type Limits } from '../limits.ts'
+import { type Reading, reading, release } from '../reading.ts'
+import { tarReader } from '../tar/reader.ts'
+import { reportDifferences } from './differences.ts'
 import { type Expectation, Expecting } from './expected.ts'
-import type { Whiteouts } from './ground.ts'
-import { inflate } from './inflate.ts'
-import { defaultLimits, type Limits } from './limits.ts'
-import { type Reading, reading, release } from './reading.ts'
-import { tarReader } from './tar/reader.ts'
 
 /** A layer, and the directory it was applied to. */
 export interface Checking extends Reading {
@@ -54,7 +54,7 @@ export async function check(checking: Checking, options: CheckOptions): Promise<
   }
   const onBytes = (bytes: number): void => onProgress({ offset: size, written: (written += bytes), entries })
   try {
-    await compare({ path, expectation, onParent, limits }, report, { signal, onBytes })
+    await reportDifferences({ path, expectation, onParent, limits }, report, { signal, onBytes })
   } catch (error) {
     signal.throwIfAborted()
     if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw fromErrno(error, `compare ${path} with layer ${checking.digest}`)
