@@ -108,6 +108,10 @@ export async function startContainer(home: Home): Promise<AsyncDisposable> {
         await alone(id, `remove container ${id}`, () => remove(id, context))
         return {}
       },
+      // biome-ignore lint/correctness/useYield: not yet
+      async *commit(_request, { fail }) {
+        fail('unimplemented', 'commit a container: not yet')
+      },
     },
   })
 }

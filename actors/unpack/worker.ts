@@ -38,7 +38,8 @@ export function startUnpackWorker(home: Home, { actor }: { actor: string }): Pro
     handlers: {
       apply: (request, context) => applyOne(home, growth, request, context),
       check: (request, context) => checkOne(growth, request, context),
-      compare: (_request, { fail }) => {
+      // biome-ignore lint/correctness/useYield: not yet
+      async *compare(_request, { fail }) {
         fail('unimplemented', 'make a layer: not yet')
       },
     },
