@@ -84,6 +84,7 @@ export type SnapshotEvent =
  *                 └──exchanged── replacing ◄──replace── active
  *
  * `replacing` gives its contents to a committed snapshot, which hears of it as `replaced`; `failed` leads back to active.
+ * Labels change where it rests: active, view and committed; every change is told. A commit gives it labels of its own: it inherits none.
  * From `removing` on its key is free. One that could not be made is removed too, but nobody is told of its end, as nobody was told of its beginning.
  */
 export const snapshotMachine = setup({
@@ -106,6 +107,7 @@ export const snapshotMachine = setup({
     tellPrepared: () => {},
     tellCommitted: (_, _params: { key: string }) => {},
     tellReplaced: () => {},
+    tellUpdated: () => {},
     tellRemoved: () => {},
     commit: assign(({ event }) => (event.type === 'commit' ? { commitment: event.commitment } : {})),
     giveUpCommitment: assign({ commitment: undefined }),
@@ -154,13 +156,13 @@ export const snapshotMachine = setup({
       on: {
         commit: { target: 'committing', actions: 'commit' },
         replace: { target: 'replacing', actions: 'replace' },
-        label: { actions: 'keepLabels' },
+        label: { actions: ['keepLabels', 'tellUpdated'] },
         remove: { target: 'removing', actions: 'tellRemoved' },
       },
     },
     view: {
       on: {
-        label: { actions: 'keepLabels' },
+        label: { actions: ['keepLabels', 'tellUpdated'] },
         remove: { target: 'removing', actions: 'tellRemoved' },
       },
     },
@@ -185,7 +187,7 @@ export const snapshotMachine = setup({
       entry: 'settle',
       on: {
         replaced: { guard: 'isNews', actions: ['keepReplaced', 'tellReplaced'] },
-        label: { actions: 'keepLabels' },
+        label: { actions: ['keepLabels', 'tellUpdated'] },
         measured: { actions: 'keepUsage' },
         settled: { actions: 'keepDurable' },
         remove: { target: 'removing', actions: 'tellRemoved' },

@@ -85,7 +85,7 @@ export interface Driver {
 
 /** What a driver can do that keeps what each layer changed apart from its ancestors. */
 export interface Layers {
-  /** Where that is, of a committed layer, for reading. */
+  /** Where that is, of an active or a committed layer, for reading. */
   target(layer: Pick<Layer, 'id'>): Target
 
   /**

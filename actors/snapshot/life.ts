@@ -86,4 +86,6 @@ const tellReplaced: Announcement<Machine> = ({ context: { key: name, driver } })
 
 const tellRemoved: Announcement<Machine> = ({ context: { key, driver } }) => ({ fact: 'removed', entity: key, data: { key, driver } })
 
-const announcements = { tellPrepared, tellCommitted, tellReplaced, tellRemoved }
+const tellUpdated: Announcement<Machine> = ({ context: { key, driver } }) => ({ fact: 'updated', entity: key, data: { key, driver } })
+
+const announcements = { tellPrepared, tellCommitted, tellReplaced, tellUpdated, tellRemoved }

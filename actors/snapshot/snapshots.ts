@@ -62,7 +62,7 @@ export interface Snapshots {
   get(driver: Driver, key: string): Snapshot
   /** An active one or a view. Fails with not_found or failed_precondition. */
   mountable(driver: Driver, key: string): Layer
-  /** The own files of a committed one. Fails with not_found, failed_precondition or unimplemented. */
+  /** The own files of one that is active or committed. Fails with not_found, failed_precondition or unimplemented. */
   layer(driver: Driver, key: string): Target
   /** Give the committed `name` what the active `key` holds. */
   replace(driver: Driver, init: ReplaceInit, asked: Asked): Promise<Snapshot>
@@ -188,7 +188,11 @@ export function openSnapshots({ tables, records, claims, keeping, now }: Snapsho
     },
     layer(driver, key) {
       const doing = `find the layer of ${key}`
-      return layersOf(driver, doing).target(layerOf(committedOf(driver, key, doing)))
+      const layers = layersOf(driver, doing)
+      const found = find(driver, key, doing)
+      if (found.value === 'preparing') throw new Failure('failed_precondition', `${doing}: it is being prepared`)
+      if (found.context.kind === 'view') throw new Failure('failed_precondition', `${doing}: it is a view, and has no files of its own`)
+      return layers.target(layerOf(found))
     },
     async replace(driver, { key, name, implied = [] }, asked) {
       const doing = `replace ${name} by ${key}`

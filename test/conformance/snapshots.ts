@@ -78,12 +78,14 @@ function names(open: Open): void {
     await using room = await open()
     const { driver } = await room.ask.prepare({ key: 'a' })
     await room.ask.commit({ key: 'a', name: 'one' })
+    await room.ask.label({ key: 'one', labels: { x: '1' } })
     await room.ask.view({ key: 'v', parent: 'one' })
     await room.ask.remove({ key: 'v' })
     await failureOf(room.ask.prepare({ key: 'b', parent: 'none' }))
     expect(room.told.map(({ fact, entity, data }) => ({ fact, entity, data }))).toEqual([
       { fact: 'prepared', entity: 'a', data: { key: 'a', driver, kind: 'active' } },
       { fact: 'committed', entity: 'one', data: { key: 'a', name: 'one', driver } },
+      { fact: 'updated', entity: 'one', data: { key: 'one', driver } },
       { fact: 'prepared', entity: 'v', data: { key: 'v', driver, kind: 'view', parent: 'one' } },
       { fact: 'removed', entity: 'v', data: { key: 'v', driver } },
     ])

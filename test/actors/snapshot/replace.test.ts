@@ -185,22 +185,6 @@ describe('replace', () => {
   })
 })
 
-describe('layer', () => {
-  test('says where the own files of a committed snapshot lie', async () => {
-    await using room = await stacked()
-    const { target } = await room.ask.layer({ key: 'child' })
-    expect(target).toMatchObject({ kind: 'directory', whiteouts: 'overlay' })
-    if (target.kind === 'directory') expect(await readdir(target.path)).toEqual(['other'])
-  })
-
-  test('is refused for what is not committed, not there, or of a driver that keeps none', async () => {
-    await using room = await stacked()
-    expect(await failureOf(room.ask.layer({ key: 'top' }))).toMatchObject({ code: 'failed_precondition' })
-    expect(await failureOf(room.ask.layer({ key: 'nothing' }))).toMatchObject({ code: 'not_found' })
-    expect(await failureOf(room.ask.layer({ key: 'base', driver: 'native' }))).toMatchObject({ code: 'unimplemented' })
-  })
-})
-
 /** Run a replacement that dies when told to; whether it did. */
 async function dies(root: string, when: string): Promise<boolean> {
   const program = fileURLToPath(new URL('./replace.process.ts', import.meta.url))
