@@ -9,6 +9,8 @@ export interface PullInput {
   readonly platform: Platform
   readonly driver?: string | undefined
   readonly unpack: boolean
+  /** the reference is the name of an image that is here; no registry is asked */
+  readonly here?: true | undefined
 }
 
 /** What the registry says the reference names. */
@@ -33,7 +35,7 @@ export interface PullContext {
 }
 
 /**
- * A pull, as an errand: one image from a registry into content, snapshots and a name.
+ * A pull, as an errand: one image from a registry into content, snapshots and a name; or one that is here into snapshots.
  *
  *     resolving ──► fetching ──► recording ──► done
  *         │             │            │
@@ -51,7 +53,7 @@ export const pullMachine = setup({
   actors: {
     resolve: step<Resolved, PullInput>(),
     bring: step<Brought, { input: PullInput; resolved: Resolved }>(),
-    record: step<void, { resolved: Resolved; brought: Brought }>(),
+    record: step<void, { input: PullInput; resolved: Resolved; brought: Brought }>(),
   },
   actions: {
     keepWhy: assign({ why: (_, params: { error: unknown }) => params.error }),
@@ -82,7 +84,7 @@ export const pullMachine = setup({
     recording: {
       invoke: {
         src: 'record',
-        input: ({ context }) => ({ resolved: known(context.resolved), brought: known(context.brought) }),
+        input: ({ context }) => ({ input: context.input, resolved: known(context.resolved), brought: known(context.brought) }),
         onDone: 'done',
         onError: { target: 'failed', actions: { type: 'keepWhy', params: ({ event }) => ({ error: event.error }) } },
       },

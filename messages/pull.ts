@@ -29,6 +29,7 @@ export const PullStatus = z.object({
   platform: Platform,
   driver: z.string().optional(),
   unpack: z.boolean(),
+  here: z.literal(true).optional().meta({ description: 'begun by unpack: no registry is asked' }),
   state: State,
   digest: Digest.optional().meta({ description: 'of the target, once resolved' }),
   steps: z.array(Step),

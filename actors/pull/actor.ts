@@ -64,6 +64,10 @@ export async function startPull(home: Home): Promise<AsyncDisposable> {
           parseReference(reference)
           return { ticket: await all.start({ reference, platform, driver, unpack }) }
         },
+        async unpack({ name, platform, driver }, { signal }) {
+          const image = await asks.image.get({ name }, { signal })
+          return { ticket: await all.start({ reference: name, platform: platform ?? image.platform, driver, unpack: true, here: true }) }
+        },
         async *follow({ ticket }, { signal, fail }) {
           const board = all.board(ticket)
           if (board) yield* board.watch({ signal, pauseMs })

@@ -7,6 +7,7 @@ import { about } from './about.ts'
 import type { Asks } from './asks.ts'
 import { type BlobProgress, bringBlob } from './blob.ts'
 import type { Board } from './board.ts'
+import { demandBlobs, demandHere, recorded } from './here.ts'
 import { unpackedImageLabels } from './labels.ts'
 import { type Layer, type LayerOptions, makeLayer } from './layer.ts'
 import { holds, type PullLease } from './lease.ts'
@@ -40,28 +41,52 @@ export async function bring(
   { board, lease, signal }: BringOptions,
 ): Promise<Brought> {
   const { name, descriptor: root } = resolved
+  const { persist } = all.asks
   board.mark(root, {})
+  const driver = input.unpack ? persist(() => pickDriver(all.asks, input.driver, { signal }), { signal }) : undefined
+  driver?.catch(() => {})
+  const here = await recorded(all.asks, { name, target: root, lease }, { signal })
+  const from = { name, here, only: input.here === true }
   const read = async (descriptor: Descriptor, options: { signal: AbortSignal }) => {
-    await blob(all, { name, descriptor }, { board, lease, signal: options.signal }).verified
+    await blob(all, { ...from, descriptor }, { board, lease, signal: options.signal }).verified
     finish(board, descriptor)
     return await persist(() => readWhole(all.asks, descriptor, options), options)
   }
-  const { persist } = all.asks
-  const driver = input.unpack ? persist(() => pickDriver(all.asks, input.driver, { signal }), { signal }) : undefined
-  driver?.catch(() => {})
   const tree = await readTree({ root, platform: input.platform }, read, { signal })
   for (const { descriptor } of tree.layers) board.mark(descriptor, { status: 'waiting' })
-  await bringLayers(all, { name, tree, driver: await driver }, { board, lease, signal })
+  if (from.only) await demandHere(all.asks, { name, tree, here, lease }, { signal })
+  await bringLayers(all, { ...from, tree, driver: await driver }, { board, lease, signal })
   return { manifest: tree.manifest, config: tree.config, platform: tree.platform, parts: tree.parts }
+}
+
+/** Where blobs come from. */
+interface From {
+  /** the reference they are fetched by */
+  readonly name: string
+  /** digests of those that are known to be here, and held */
+  readonly here: Set<Digest>
+  /** no other is to be fetched */
+  readonly only: boolean
 }
 
 /** One blob, shared with every other pull that wants it. Both promises fail when it does; neither needs to be awaited. */
 function blob(
   all: Bringing,
-  { name, descriptor }: { name: string; descriptor: Descriptor },
+  { name, descriptor, here, only }: From & { descriptor: Descriptor },
   { board, lease, signal }: BringOptions,
 ): LayerOptions['blob'] {
   const { asks, tokens } = all
+  if (here.has(descriptor.digest)) {
+    board.mark(descriptor, { status: 'exists', offset: descriptor.size })
+    return { begun: Promise.resolve(), verified: Promise.resolve() }
+  }
+  if (only) {
+    const verified = demandBlobs(asks, { name, descriptors: [descriptor], lease }, { signal }).then(() =>
+      board.mark(descriptor, { status: 'exists', offset: descriptor.size }),
+    )
+    verified.catch(() => {})
+    return { begun: verified, verified }
+  }
   const begun = Promise.withResolvers<void>()
   const request = { name, descriptor, lease: lease.id, tokens }
   const work = (signal: AbortSignal, report: (progress: BlobProgress) => void) =>
@@ -80,7 +105,7 @@ function blob(
 
 async function bringLayers(
   all: Bringing,
-  { name, tree, driver }: { name: string; tree: Tree; driver: Driver | undefined },
+  { tree, driver, ...from }: From & { tree: Tree; driver: Driver | undefined },
   { board, lease, signal }: BringOptions,
 ): Promise<void> {
   const { asks } = all
@@ -93,7 +118,7 @@ async function bringLayers(
 
   await allOrNone(tree.layers, signal, async ({ descriptor, diffId }, joined, i) => {
     const options = { board, lease, signal: joined }
-    const fetched = blob(all, { name, descriptor }, options)
+    const fetched = blob(all, { ...from, descriptor }, options)
     fetched.verified.catch(() => {})
     try {
       if (driver && i >= (await there)) {
@@ -206,7 +231,9 @@ async function pickDriver(asks: Asks, wanted: string | undefined, options: { sig
 async function readWhole(asks: Asks, descriptor: Descriptor, options: { signal: AbortSignal }): Promise<Uint8Array> {
   const whole = new Uint8Array(descriptor.size)
   for (let offset = 0; offset < whole.length; ) {
-    const { bytes } = await asks.content.read({ digest: descriptor.digest, offset }, options)
+    const { bytes, size } = await asks.content.read({ digest: descriptor.digest, offset }, options)
+    if (size !== whole.length)
+      throw new Failure('data_loss', `read ${descriptor.mediaType} ${descriptor.digest}: it has ${size} bytes, not ${whole.length}`)
     whole.set(bytes, offset)
     offset += bytes.length
   }

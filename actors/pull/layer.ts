@@ -64,7 +64,7 @@ async function attempt(asks: Asks, layer: Layer, options: LayerOptions & { onPar
         const { target } = await prepare(asks, { key, lease, ...driver, ...(onParent && parent) })
         signal.throwIfAborted()
         await options.blob.begun
-        return await apply(asks, { layer, target }, { signal, report })
+        return await apply(asks, { layer, target, key }, { signal, report })
       },
       { signal },
     )
@@ -123,13 +123,18 @@ async function prepare(asks: Asks, request: { key: string; lease: string; parent
 
 async function apply(
   asks: Asks,
-  { layer, target }: { layer: Layer; target: Parameters<Asks['unpack']['apply']>[0]['target'] },
+  { layer, target, key }: { layer: Layer; target: Parameters<Asks['unpack']['apply']>[0]['target']; key: string },
   { signal, report }: Pick<LayerOptions, 'signal' | 'report'>,
 ): Promise<string[]> {
   const { descriptor, diffId } = layer
-  for await (const item of asks.unpack.apply({ descriptor, target, expected: diffId }, { signal })) {
-    report({ unpacked: item.offset })
-    if ('diffId' in item) return item.implied
+  for await (const item of asks.unpack.apply({ descriptor, target, expected: diffId, label: key }, { signal })) {
+    const { offset: unpacked, written, entries } = item
+    if (!('diffId' in item)) {
+      report({ unpacked, written, entries })
+      continue
+    }
+    report({ unpacked, written, entries, ...(item.notKept.length > 0 && { notKept: item.notKept }) })
+    return item.implied
   }
   throw new Failure('unavailable', `unpack ${descriptor.digest}: it ended without saying what it came to`)
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { fromPromise } from 'xstate'
-import { type PullInput, pullMachine } from '../../machines/pull.ts'
+import { type Brought, type PullInput, pullMachine, type Resolved } from '../../machines/pull.ts'
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { PullStatus } from '../../messages/pull.ts'
 import { formatPlatform } from '../../messages/words/index.ts'
@@ -8,8 +8,10 @@ import { runErrand } from '../../runtime/errands.ts'
 import type { Outbox } from '../../runtime/records/outbox.ts'
 import type { Table, Tables } from '../../runtime/tables.ts'
 import { about } from './about.ts'
+import type { Asks } from './asks.ts'
 import { type Board, board as emptyBoard, hasEnded } from './board.ts'
 import { type Bringing, bring } from './bring.ts'
+import { keepUnpacked } from './here.ts'
 import { keepUp, leaseOf, leave, letGo, type PullLease, take } from './lease.ts'
 
 /** A pull as it is stored: all but its board, which is filled in at the end. */
@@ -108,7 +110,7 @@ export function pulls(components: PullsComponents): Pulls {
       const errand = errands.get(ticket)
       if (!errand && stored.get(ticket)) throw new Failure('failed_precondition', `cancel pull ${ticket}: it has ended`)
       if (!errand) throw new Failure('not_found', `cancel pull ${ticket}: there is none of this ticket`)
-      errand.control.abort(new Failure('cancelled', `pull ${errand.pull.reference}: it was cancelled`))
+      errand.control.abort(new Failure('cancelled', `${errand.pull.here ? 'unpack' : 'pull'} ${errand.pull.reference}: it was cancelled`))
       await errand.over
     },
     resume() {
@@ -124,7 +126,7 @@ export function pulls(components: PullsComponents): Pulls {
 
 /** Pulls with the same key are one. */
 const keyOf = (input: PullInput): string =>
-  JSON.stringify([input.reference, formatPlatform(input.platform), input.driver ?? null, input.unpack])
+  JSON.stringify([input.reference, formatPlatform(input.platform), input.driver ?? null, input.unpack, input.here === true])
 
 type End = Pick<StoredPull, 'state' | 'digest' | 'why' | 'lease'>
 
@@ -174,21 +176,18 @@ async function bringImage(
   const machine = pullMachine.provide({
     actors: {
       resolve: fromPromise(({ input, signal }) => {
-        const request = { reference: input.reference, platform: input.platform }
         const taken = step(asks.persist(() => take(asks, lease, input.reference, { signal }), { signal }))
         taken.catch(() => {})
-        const resolved = asks.persist(async () => await asks.fetch.resolve(request, { signal, timeoutMs: registryMs }), { signal })
+        const resolved = asks.persist(() => resolve(asks, input, { signal }), { signal })
         return step(resolved.then((found) => taken.then(() => found)))
       }),
       bring: fromPromise(({ input, signal }) => {
         board.enter('fetching', input.resolved.descriptor.digest)
         return step(bring(bringing, input, { board, lease, signal }))
       }),
-      record: fromPromise(({ input: { resolved, brought }, signal }) => {
+      record: fromPromise(({ input, signal }) => {
         board.enter('recording')
-        const { manifest, config, platform, parts } = brought
-        const image = { name: resolved.name, target: resolved.descriptor, manifest, config, platform, parts: [...parts], labels: {} }
-        return step(asks.persist(async () => void (await asks.image.put(image, { signal, timeoutMs: registryMs })), { signal }))
+        return step(asks.persist(() => record(asks, input, { signal, timeoutMs: registryMs }), { signal }))
       }),
     },
   })
@@ -198,7 +197,7 @@ async function bringImage(
     return { state: 'done', digest: resolved?.descriptor.digest }
   } catch (error) {
     if (signal.reason === stopping) return undefined
-    const why = about(signal.aborted ? signal.reason : error, `pull ${pull.reference}`, pull.reference)
+    const why = about(signal.aborted ? signal.reason : error, `${pull.here ? 'unpack' : 'pull'} ${pull.reference}`, pull.reference)
     asks.log.warn({ err: why, ticket: pull.ticket, reference: pull.reference }, 'a pull ended without its image')
     return {
       state: isFailure(why, 'cancelled') ? 'cancelled' : 'failed',
@@ -208,6 +207,25 @@ async function bringImage(
   } finally {
     await Promise.allSettled(steps)
   }
+}
+
+/** What the reference names: by its registry, or, when none is to be asked, here. */
+async function resolve(asks: Asks, { reference, here }: PullInput, { signal }: { signal: AbortSignal }): Promise<Resolved> {
+  if (!here) return await asks.fetch.resolve({ reference }, { signal, timeoutMs: registryMs })
+  const { name, target } = await asks.image.get({ name: reference }, { signal })
+  return { name, descriptor: target }
+}
+
+async function record(
+  asks: Asks,
+  { input, resolved, brought }: { input: PullInput; resolved: Resolved; brought: Brought },
+  options: { signal: AbortSignal; timeoutMs: number },
+): Promise<void> {
+  const { name, descriptor: target } = resolved
+  const { manifest, config, platform } = brought
+  const parts = [...brought.parts]
+  if (input.here) await keepUnpacked(asks, { name, target, parts }, options)
+  else await asks.image.put({ name, target, manifest, config, platform, parts, labels: {} }, options)
 }
 
 /** A registry may ask for patience, and be given it. */
