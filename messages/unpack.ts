@@ -58,6 +58,7 @@ export const unpack = {
         descriptor: Descriptor,
         target: Target,
         expected: Digest.optional().meta({ description: 'the diffId; a mismatch is data_loss' }),
+        base: z.boolean().optional().meta({ description: 'it is the first layer: with nothing below, `implied` need not be whole' }),
         label: z.string().optional().meta({ description: 'what the progress is told under; the digest if left out' }),
       }),
       item: z.union([Applied, Progress]),

@@ -84,7 +84,7 @@ async function remake(
   const key = `scrub-${randomUUID()}`
   const { target } = await asks.snapshot.prepare({ key, driver, lease, ...(onParent && parent !== undefined && { parent }) }, { signal })
   try {
-    const implied = await apply(asks, { descriptor, target, label: key }, { signal })
+    const implied = await apply(asks, { descriptor, target, label: key, base: parent === undefined }, { signal })
     await asks.snapshot.replace({ key, name, driver, ...(!onParent && { implied }) }, { signal, timeoutMs: slowMs })
   } catch (error) {
     // Not given up with the scrub: nobody else knows of it.

@@ -5,6 +5,7 @@ import { fromErrno } from '../../runtime/errno.ts'
 import { leavingRoom } from '../../runtime/room.ts'
 import { finishDirectories } from './attributes.ts'
 import { type Ground, openGround, type Whiteouts } from './ground.ts'
+import { impliedPaths } from './implied.ts'
 import { inflate } from './inflate.ts'
 import { Layer } from './layer.ts'
 import { defaultLimits, type Limits } from './limits.ts'
@@ -21,6 +22,8 @@ export interface Applying {
   /** the directory it is applied to; nobody else may change it meanwhile */
   readonly path: string
   readonly whiteouts: Whiteouts
+  /** It is the first of an image: nothing is below it. */
+  readonly base?: boolean | undefined
   /** the diffId it must come to */
   readonly expected?: Digest | undefined
 }
@@ -82,9 +85,9 @@ export async function apply(applying: Applying, options: ApplyOptions): Promise<
   return { offset: source.taken(), written, entries, diffId, size, implied: impliedPaths(ground), notKept: [...ground.notKept] }
 }
 
-function opened({ path, whiteouts }: Applying, { limits, warn }: { limits: Limits; warn: (what: string) => void }): Ground {
+function opened({ path, whiteouts, base = false }: Applying, { limits, warn }: { limits: Limits; warn: (what: string) => void }): Ground {
   try {
-    return openGround(path, { whiteouts, limits, warn })
+    return openGround(path, { whiteouts, base, limits, warn })
   } catch (error) {
     throw fromErrno(error, `apply layer to ${path}`)
   }
@@ -96,28 +99,4 @@ function finished(ground: Ground, path: string): void {
   } catch (error) {
     throw fromErrno(error, `set the times of directories in ${path}`)
   }
-}
-
-/** As much as fits a message beside everything else. */
-const impliedBytes = 256 * 1024
-
-/**
- * Only where they take their attributes from a layer below is it of interest which they are. When they cannot be told, the layer must be applied where
- * it need not be known.
- */
-function impliedPaths(ground: Ground): string[] {
-  if (ground.whiteouts !== 'overlay') return []
-  const paths: string[] = []
-  let bytes = 0
-  for (const directory of ground.implied) {
-    const latin1 = directory.path()
-    const path = Buffer.from(latin1, 'latin1').toString()
-    bytes += latin1.length
-    if (bytes > impliedBytes || Buffer.from(path).toString('latin1') !== latin1)
-      throw new Failure('failed_precondition', 'apply layer without its parent: the directories it needs from there cannot be told', {
-        details: { reason: 'parent' },
-      })
-    paths.push(path || '.')
-  }
-  return paths.sort()
 }

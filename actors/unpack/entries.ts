@@ -162,6 +162,6 @@ function checkTarget(ground: Ground, from: Directory, { base }: Place, entry: En
 
 function noTarget(ground: Ground, entry: Entry): Failure {
   const what = `${quoted(entry.name)}: a hard link to ${quoted(entry.target)}, which is not there`
-  if (ground.whiteouts !== 'overlay') return invalid(what)
+  if (ground.whiteouts !== 'overlay' || ground.base) return invalid(what)
   return new Failure('failed_precondition', `apply layer: ${what}`, { details: { reason: 'parent' } })
 }

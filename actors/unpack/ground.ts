@@ -11,6 +11,8 @@ export type Whiteouts = 'overlay' | 'remove'
 export interface Ground extends Disposable {
   readonly tree: Tree
   readonly whiteouts: Whiteouts
+  /** no other layer is below, not even one that cannot be seen from here */
+  readonly base: boolean
   readonly limits: Limits
   /** nothing was there before: whatever is there now this layer brought, and no access lists are inherited */
   readonly fresh: boolean
@@ -37,12 +39,13 @@ export interface Ground extends Disposable {
 
 export interface GroundInit {
   readonly whiteouts: Whiteouts
+  readonly base: boolean
   readonly limits: Limits
   readonly warn: (what: string) => void
 }
 
 /** Open a directory to apply a layer to. Disposing it closes every descriptor. */
-export function openGround(path: string, { whiteouts, limits, warn }: GroundInit): Ground {
+export function openGround(path: string, { whiteouts, base, limits, warn }: GroundInit): Ground {
   const notKept = new Set<string>()
   const uid = process.geteuid?.() ?? 0
   const implied = new Set<Directory>()
@@ -59,6 +62,7 @@ export function openGround(path: string, { whiteouts, limits, warn }: GroundInit
   const ground: Ground = {
     tree,
     whiteouts,
+    base,
     limits,
     fresh: tree.isEmpty(),
     privileged: uid === 0,

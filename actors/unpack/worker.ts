@@ -47,7 +47,7 @@ export function startUnpackWorker(home: Home, { actor }: { actor: string }): Pro
 }
 
 async function* applyOne(home: Home, growth: GrowthComponents, request: Request, context: Context): AsyncGenerator<Applied | Progress> {
-  const { descriptor, target, expected } = request
+  const { descriptor, target, expected, base } = request
   const { signal, trace, log } = context
   const { digest, size } = descriptor
   const warn = (what: string): void => log.warn({ digest }, what)
@@ -55,7 +55,7 @@ async function* applyOne(home: Home, growth: GrowthComponents, request: Request,
   const { path, whiteouts } = opened
   const work = (onProgress: (progress: Progress) => void, given: AbortSignal): Promise<Applied> =>
     apply(
-      { growth: growthOf(growth, digest, { signal: given, trace }), size, path, whiteouts, expected },
+      { growth: growthOf(growth, digest, { signal: given, trace }), size, path, whiteouts, expected, base },
       { signal: given, warn, onProgress },
     )
   for await (const item of withProgress(work, { everyMs: paceMs, signal })) {

@@ -110,6 +110,18 @@ describe.runIf(isRoot)('deletions marked for overlayfs', () => {
     await expect(marks(file('\xff/x'))).rejects.toMatchObject({ code: 'failed_precondition', details: { reason: 'parent' } })
   })
 
+  test('a layer with nothing below needs no parent to be asked for, whatever it does not describe', async () => {
+    using at = ground()
+    const many = Array.from({ length: 2500 }, (_, index) => file('', '', { pax: { path: `${'d'.repeat(120)}${index}/x` } }))
+    const layer = archive(file('\xff/x'), file('a/y'), ...many)
+    await expect(at.apply(layer, { whiteouts: 'overlay' })).rejects.toMatchObject({ details: { reason: 'parent' } })
+    using base = ground()
+    const { implied, entries } = await base.apply(layer, { whiteouts: 'overlay', base: true })
+    expect({ entries, some: implied.slice(0, 2) }).toEqual({ entries: 2502, some: ['.', 'a'] })
+    expect(implied.join('').length).toBeLessThanOrEqual(256 * 1024)
+    await expect(base.apply(archive(link('never', 'x')), { whiteouts: 'overlay', base: true })).rejects.toMatchObject({ code: 'data_loss' })
+  })
+
   test('a hard link to what the layer does not have asks for the parent', async () => {
     const expected = { code: 'failed_precondition', details: { reason: 'parent' } }
     await expect(marks(link('a/b', 'c'))).rejects.toMatchObject(expected)
