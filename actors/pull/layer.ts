@@ -127,7 +127,8 @@ async function apply(
   { signal, report }: Pick<LayerOptions, 'signal' | 'report'>,
 ): Promise<string[]> {
   const { descriptor, diffId } = layer
-  for await (const item of asks.unpack.apply({ descriptor, target, expected: diffId, label: key }, { signal })) {
+  const base = layer.parent === undefined
+  for await (const item of asks.unpack.apply({ descriptor, target, expected: diffId, base, label: key }, { signal })) {
     const { offset: unpacked, written, entries } = item
     if (!('diffId' in item)) {
       report({ unpacked, written, entries })
