@@ -8,6 +8,7 @@ import { openDurability } from '../../runtime/durability.ts'
 import type { Home } from '../../runtime/home.ts'
 import { keepingOf } from '../../runtime/keeping/keeping.ts'
 import { type Records, records } from '../../runtime/records/records.ts'
+import { btrfs } from './btrfs.ts'
 import { openClaims } from './claims.ts'
 import { chooseDrivers } from './drivers.ts'
 import { keepInStep } from './kept.ts'
@@ -23,7 +24,9 @@ export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
   const { node, root, bus, tables, outbox, log, settings } = home
   await using scope = new AsyncDisposableStack()
   const directory = (name: string) => join(root, 'snapshots', name)
-  const drivers = chooseDrivers([overlay(directory('overlay')), native(directory('native'))], { configured: settings['snapshot.driver'] })
+  const drivers = chooseDrivers([overlay(directory('overlay')), btrfs(directory('btrfs')), native(directory('native'))], {
+    configured: settings['snapshot.driver'],
+  })
   const { boot } = await thisProcess()
   const now = () => new Date().toISOString()
   const claims = openClaims(tables)
@@ -101,7 +104,7 @@ export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
           name: driver.name,
           usable: why === undefined,
           ...(why && { code: why.code }),
-          why: why?.message ?? 'tried, and works',
+          why: why?.message ?? `tried, and works${driver.found === undefined ? '' : `: ${driver.found}`}`,
           rebase: driver.rebase,
         })),
       }

@@ -16,7 +16,9 @@ export interface Directories {
   fs(id: string): string
   /** A file or directory beside it, the driver's own. */
   beside(id: string, name: string): string
-  /** A new directory for `id` with an empty `fs` (0755) in it and `beside` beside it; what an earlier attempt left is thrown away. */
+  /** A new directory for `id`, with nothing in it; what an earlier attempt left is thrown away. */
+  claim(id: string): Promise<void>
+  /** As claim, with an empty `fs` (0755) in it and `beside` beside it. */
   make(id: string, ...beside: string[]): Promise<void>
   /** A new empty directory to try things in, gone when disposed. */
   scratch(): Promise<{ path: string } & AsyncDisposable>
@@ -31,28 +33,38 @@ export interface Directories {
   sync(): Promise<void>
 }
 
-export function directories(path: string): Directories {
+export interface DirectoriesOptions {
+  /** Done to what is about to be deleted, for what is not deleted as files are. */
+  readonly clear?: (path: string) => Promise<void>
+}
+
+export function directories(path: string, { clear = async () => {} }: DirectoriesOptions = {}): Directories {
   const removing = join(path, 'removing')
   const of = (id: string) => join(path, id)
+  const erase = async (at: string) => {
+    await clear(at)
+    await rm(at, { recursive: true, force: true })
+  }
   let scratches = 0
   const places: Directories = {
     path,
     fs: (id) => join(of(id), 'fs'),
     beside: (id, name) => join(of(id), name),
-    make: (id, ...beside) =>
-      attempted(`make directories of snapshot ${id}`, async () => {
+    claim: (id) =>
+      attempted(`make a directory for snapshot ${id}`, async () => {
         await makeOwn(path)
         await makeNew(of(id)).catch(async (error: unknown) => {
           if (errnoOf(error) !== 'EEXIST') throw error
           await places.remove(id)
           await makeNew(of(id))
         })
+      }),
+    make: (id, ...beside) =>
+      attempted(`make directories of snapshot ${id}`, async () => {
+        await places.claim(id)
         for (const name of beside) await makeNew(places.beside(id, name))
         await makeNew(places.fs(id))
-        // The mask of the process is none of the snapshot's.
-        await chmod(places.fs(id), 0o755)
-        // The same layers make the same file system, whenever: nobody has described this directory yet.
-        await utimes(places.fs(id), 0, 0)
+        await asEmptyRoot(places.fs(id))
       }),
     async scratch() {
       const at = join(removing, `scratch-${process.pid}-${scratches++}`)
@@ -60,7 +72,7 @@ export function directories(path: string): Directories {
         await makeOwn(removing)
         await makeNew(at)
       })
-      return { path: at, [Symbol.asyncDispose]: () => rm(at, { recursive: true, force: true }) }
+      return { path: at, [Symbol.asyncDispose]: () => erase(at) }
     },
     replace: (id, by, complete) =>
       attempted(`put snapshot ${by} in the place of ${id}`, async () => {
@@ -92,12 +104,12 @@ export function directories(path: string): Directories {
           options?.signal?.throwIfAborted()
           if (isTried(name)) continue
           for (const { at } of await mountedUnder(join(removing, name))) await unmount(at)
-          await rm(join(removing, name), { recursive: true, force: true })
+          await erase(join(removing, name))
         }
         const { boot } = await thisProcess()
         for (const name of await list(join(path, 'replaced'))) {
           options?.signal?.throwIfAborted()
-          if (name !== boot) await rm(join(path, 'replaced', name), { recursive: true, force: true })
+          if (name !== boot) await erase(join(path, 'replaced', name))
         }
       }),
     ids: async () => (await list(path)).filter((name) => /^\d+$/.test(name)),
@@ -108,6 +120,14 @@ export function directories(path: string): Directories {
       }),
   }
   return places
+}
+
+/** Give a new directory what the root of an empty layer has. */
+export async function asEmptyRoot(path: string): Promise<void> {
+  // The mask of the process is none of the snapshot's.
+  await chmod(path, 0o755)
+  // The same layers make the same file system, whenever: nobody has described this directory yet.
+  await utimes(path, 0, 0)
 }
 
 /** What is at each of two paths is at the other then; nobody ever sees anything else. */

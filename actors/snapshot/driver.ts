@@ -45,6 +45,9 @@ export interface Driver {
    */
   probe(options?: Options): Promise<void>
 
+  /** Once probed: what people should know of such snapshots on this machine, in half a sentence. */
+  readonly found?: string | undefined
+
   /**
    * Make what the layer needs. An active one without ancestors is empty, its root is root's and 0755; with ancestors it shows what the nearest does, its root
    * included. Costs no more than the driver must: overlay makes directories, native copies the parent.

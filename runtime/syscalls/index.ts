@@ -6,6 +6,8 @@
  * ({@link cstring}), so that names in any encoding survive. All calls block; only what is quick or on a worker thread may use them.
  */
 export * from './attributes.ts'
+export * from './btrfs.ts'
+export * from './extents.ts'
 export * from './files.ts'
 export { SystemError } from './libc.ts'
 export * from './mounts.ts'
