@@ -5,7 +5,8 @@
  */
 import { readFile } from 'node:fs/promises'
 import { errnoOf, fromErrno } from './errno.ts'
-import { shortened } from './overlay-data.ts'
+import { isPlain } from './overlay-data.ts'
+import { mountOverlay } from './overlay-mount.ts'
 import { MS, mount, UMOUNT, umount2Async } from './syscalls/index.ts'
 
 /** One mount as data. Options are those of mount(8): what the table below does not know is handed to the file system. */
@@ -94,8 +95,8 @@ function mountOne({ type, source, options }: MountData, at: string): void {
       mount(source, at, '', set & (MS.BIND | MS.REC))
       return
     }
-    using data = shortened(type, rest)
-    mount(source, at, type, set, data.text)
+    if (type === 'overlay' && !isPlain(rest)) mountOverlay({ source, options: rest, flags: set }, at)
+    else mount(source, at, type, set, rest.join(','))
   } catch (error) {
     throw fromErrno(error, `mount ${type} ${source} at ${at}`)
   }

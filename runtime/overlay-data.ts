@@ -1,43 +1,34 @@
-import { close, mountDataMax, O, openat } from './syscalls/index.ts'
+import { mountDataMax } from './syscalls/index.ts'
 
-/** Data of a mount as mount(2) takes it; dispose it once mounted. */
-export interface ShortData extends Disposable {
-  readonly text: string
+/** A path as it stands in `lowerdir`. */
+export const asLayer = (path: string): string => path.replace(/[\\:]/g, '\\$&')
+
+/** The options of an overlay as they are meant: what it shows, topmost first, where it is written, and the rest as it is. */
+export interface OverlayData {
+  readonly layers: readonly string[]
+  /** `upperdir` and `workdir` */
+  readonly places: readonly (readonly [name: string, path: string])[]
+  readonly rest: readonly string[]
 }
 
-/**
- * The options of a file system, joined for mount(2), which takes no more than a page of them: a hundred layers of overlay do not fit. Where they do
- * not, or where a path has a character with a meaning in options, overlay's directories are opened, and named by their descriptors.
- *
- * So a mount of any number of layers works on every kernel and from every thread. (The other ways: one option a layer, with fsconfig(2), is for Linux
- * 6.5 and later; short names from a working directory would need a process, which has only one, to itself.)
- */
-export function shortened(type: string, options: readonly string[]): ShortData {
-  const text = options.join(',')
-  const plain = Buffer.byteLength(text) <= mountDataMax && !options.some((option) => /[,\\]/.test(option))
-  if (plain || type !== 'overlay') return { text, [Symbol.dispose]() {} }
-  return byDescriptor(options)
+export function overlayData(options: readonly string[]): OverlayData {
+  const named = options.map((option) => [option.split('=', 1)[0] ?? '', option] as const)
+  const value = (option: string) => option.slice(option.indexOf('=') + 1)
+  return {
+    layers: named.flatMap(([name, option]) => (name === 'lowerdir' ? layersIn(value(option)) : [])),
+    places: named.filter(([name]) => isPlace(name)).map(([name, option]) => [name, value(option)]),
+    rest: named.filter(([name]) => name !== 'lowerdir' && !isPlace(name)).map(([, option]) => option),
+  }
 }
 
-function byDescriptor(options: readonly string[]): ShortData {
-  using opened = new DisposableStack()
-  const open = (path: string) => `/proc/self/fd/${opened.adopt(openat(-100, path, O.PATH | O.DIRECTORY), close)}`
-  const text = options.map((option) => {
-    const [name, value] = nameAndValue(option)
-    if (name === 'lowerdir') return `lowerdir=${layers(value).map(open).join(':')}`
-    return name === 'upperdir' || name === 'workdir' ? `${name}=${open(value)}` : option
-  })
-  const kept = opened.move()
-  return { text: text.join(','), [Symbol.dispose]: () => kept.dispose() }
-}
+/** Whether mount(2) takes these as they are: they fit a page, and no path has a character in it that means something there. */
+export const isPlain = (options: readonly string[]): boolean =>
+  Buffer.byteLength(options.join(',')) <= mountDataMax && !options.some((option) => /[,\\]/.test(option))
 
-function nameAndValue(option: string): [string, string] {
-  const at = option.indexOf('=')
-  return at < 0 ? [option, ''] : [option.slice(0, at), option.slice(at + 1)]
-}
+const isPlace = (name: string): boolean => name === 'upperdir' || name === 'workdir'
 
 /** The paths in `lowerdir`: colons part them, a backslash takes the meaning from what follows it. */
-function layers(lowerdir: string): string[] {
+function layersIn(lowerdir: string): string[] {
   const paths = ['']
   for (const [piece] of lowerdir.matchAll(/\\.|[^\\]/gs)) {
     if (piece === ':') paths.push('')
@@ -45,6 +36,3 @@ function layers(lowerdir: string): string[] {
   }
   return paths
 }
-
-/** A path as it stands in `lowerdir`. */
-export const asLayer = (path: string): string => path.replace(/[\\:]/g, '\\$&')

@@ -39,3 +39,37 @@ export const umount2 = (target: Path, flags = 0): void => void checked(umount2C(
 
 /** Unmount on a thread of the pool: the kernel may write out a whole file system first. */
 export const umount2Async = (target: Path, flags = 0): Promise<void> => onPool(umount2C, 'umount2', pathBytes(target), flags)
+
+/** Flags of a mount made by {@link fsmount}. */
+export const MOUNT_ATTR = { RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8, NOATIME: 0x10, NODIRATIME: 0x80 } as const
+
+/** Longest value {@link fsconfig} takes. */
+export const fsconfigMax = 255
+
+const fsopenC = libc<[number, CString, number]>('long syscall(long number, const void *type, long flags)')
+const fsconfigC = libc<[number, number, number, CString | null, CString | null, number]>(
+  'long syscall(long number, long context, long command, const void *key, const void *value, long auxiliary)',
+)
+const fsmountC = libc<[number, number, number, number]>('long syscall(long number, long context, long flags, long attributes)')
+const moveMountC = libc<[number, number, CString, number, CString, number]>(
+  'long syscall(long number, long from, const void *path, long to, const void *target, long flags)',
+)
+
+/** Begin to describe a file system, for options that are more than a page. The descriptor is the caller's to close. Linux 5.2. */
+export const fsopen = (type: string): number => checked(fsopenC(430, pathBytes(type), 1), 'fsopen')
+
+/** Add one option, with a value or, when it has none, as a flag. */
+export function fsconfig(context: number, key: string, value?: string): void {
+  const command = value === undefined ? 0 : 1
+  checked(fsconfigC(431, context, command, pathBytes(key), value === undefined ? null : pathBytes(value), 0), 'fsconfig')
+}
+
+/** Make the file system that was described, and a mount of it that is nowhere yet, with flags {@link MOUNT_ATTR}. The descriptor is the caller's to close. */
+export function fsmount(context: number, attributes: number): number {
+  checked(fsconfigC(431, context, 6, null, null, 0), 'fsconfig')
+  return checked(fsmountC(432, context, 1, attributes), 'fsmount')
+}
+
+/** Put a mount that is nowhere at `target`. */
+export const moveMount = (mounted: number, target: Path): void =>
+  void checked(moveMountC(429, mounted, pathBytes(''), -100, pathBytes(target), 4), 'move_mount')
