@@ -1,6 +1,7 @@
+import { fstatSync, ftruncateSync } from 'node:fs'
 import { fromErrno } from '../../runtime/errno.ts'
 import type { Spend } from '../../runtime/room.ts'
-import { close, write } from '../../runtime/syscalls/index.ts'
+import { close, pwrite, write } from '../../runtime/syscalls/index.ts'
 import { finishFile } from './attributes.ts'
 import type { Directory } from './directory.ts'
 import { describeRoot, makeDirectory, makeLink, makeNode, makeSymlink, openFile } from './entries.ts'
@@ -22,6 +23,8 @@ export class Layer implements TarHandler, Disposable {
   readonly #ground: Ground
   readonly #spend: Spend
   #file: { fd: number; parent: Directory; entry: Entry } | undefined
+  /** how far the file at hand is, when it has holes: what is written does not tell */
+  #at: number | undefined
 
   constructor(ground: Ground, spend: Spend) {
     this.#ground = ground
@@ -43,9 +46,24 @@ export class Layer implements TarHandler, Disposable {
     this.written += piece.length
     try {
       this.#spend(piece.length)
-      write(this.#file.fd, piece)
+      if (this.#at === undefined) write(this.#file.fd, piece)
+      else {
+        pwrite(this.#file.fd, piece, this.#at)
+        this.#at += piece.length
+      }
     } catch (error) {
       throw fromErrno(error, `write ${quoted(this.#file.entry.name)}`)
+    }
+  }
+
+  /** Made at once: the file is longer, and nothing is written. */
+  hole(length: number): void {
+    if (this.#file === undefined) return
+    try {
+      this.#at = (this.#at ?? fstatSync(this.#file.fd).size) + length
+      ftruncateSync(this.#file.fd, this.#at)
+    } catch (error) {
+      throw fromErrno(error, `make a hole in ${quoted(this.#file.entry.name)}`)
     }
   }
 
@@ -65,6 +83,7 @@ export class Layer implements TarHandler, Disposable {
     if (this.#file === undefined) return
     const { fd } = this.#file
     this.#file = undefined
+    this.#at = undefined
     close(fd)
   }
 

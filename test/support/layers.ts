@@ -56,7 +56,7 @@ export const archive = (...pieces: readonly Piece[]): Buffer => Buffer.concat([.
 
 /** An extended header of its own; type `g` is for the rest of the archive. */
 export function paxHeader(type: 'x' | 'g', records: Readonly<Record<string, string | Buffer>>): Piece {
-  const bytes = Buffer.concat(Object.entries(records).map(([key, value]) => record(key, Buffer.from(value as string))))
+  const bytes = Buffer.concat(Object.entries(records).map(([key, value]) => paxRecord(key, value)))
   return Buffer.concat([header({ type, name: 'pax', target: '', size: bytes.length }), padded(bytes)])
 }
 
@@ -109,11 +109,13 @@ function number(bytes: Buffer, at: number, length: number, value: number): void 
   bytes[at] = (bytes[at] as number) | 0x80
 }
 
-function record(key: string, value: Buffer): Buffer {
-  const rest = Buffer.byteLength(key) + value.length + 3
+/** One record of an extended header. */
+export function paxRecord(key: string, value: string | Buffer): Buffer {
+  const bytes = Buffer.from(value as string)
+  const rest = Buffer.byteLength(key) + bytes.length + 3
   let length = rest + String(rest).length
   if (String(length).length > String(rest).length) length = rest + String(length).length
-  return Buffer.concat([Buffer.from(`${length} ${key}=`), value, Buffer.from('\n')])
+  return Buffer.concat([Buffer.from(`${length} ${key}=`), bytes, Buffer.from('\n')])
 }
 
 const padded = (content: Buffer): Buffer => Buffer.concat([content, Buffer.alloc((512 - (content.length % 512)) % 512)])

@@ -82,6 +82,10 @@ export class Expecting implements TarHandler {
     this.#file?.hash.update(piece)
   }
 
+  hole(length: number): void {
+    for (let left = length; left > 0; left -= zeros.length) this.#file?.hash.update(left < zeros.length ? zeros.subarray(0, left) : zeros)
+  }
+
   end(): void {
     if (this.#file !== undefined) this.#file.node.hash = this.#file.hash.digest('base64')
     this.#file = undefined
@@ -186,6 +190,7 @@ export class Expecting implements TarHandler {
 }
 
 const maxLinks = 255
+const zeros = Buffer.alloc(1024 * 1024)
 const epoch: Moment = { seconds: 0, nanoseconds: 0 }
 const none: ReadonlyMap<string, Uint8Array> = new Map()
 

@@ -34,4 +34,5 @@ export const kinds: Readonly<Record<string, Kind>> = {
   '5': 'directory',
   '6': 'fifo',
   '7': 'file',
+  S: 'file',
 }

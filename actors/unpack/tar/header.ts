@@ -29,7 +29,7 @@ export function isZero(block: Buffer): boolean {
 
 /** The entry a header describes, with what the headers before it say in place of it. */
 export function entryOf(block: Buffer, overrides: Overrides): Entry {
-  const name = overrides.name ?? nameOf(block)
+  const name = overrides.sparse?.name ?? overrides.name ?? nameOf(block)
   const typed = kinds[typeOf(block)]
   if (typed === undefined) throw invalid(`${quoted(name)}: unknown type ${quoted(typeOf(block))}`)
   // before there was a type for directories, a slash said it
@@ -51,8 +51,11 @@ export function entryOf(block: Buffer, overrides: Overrides): Entry {
   }
 }
 
+/** Whether the header has GNU's fields where POSIX has a prefix. */
+export const isGnu = (block: Buffer): boolean => block.toString('latin1', 257, 265) === 'ustar  \0'
+
 /** Only POSIX headers have a prefix; in those of GNU other things stand there, and in those of star it is shorter. */
-function nameOf(block: Buffer): string {
+export function nameOf(block: Buffer): string {
   const name = text(block, 0, 100)
   const posix = block[257] === 0x75 && block.toString('latin1', 257, 263) === 'ustar\0'
   if (!posix || block[345] === 0) return name

@@ -9,14 +9,15 @@ export function headerNumber(block: Uint8Array, from: number, length: number): n
 
 function octal(block: Uint8Array, from: number, end: number): number {
   let at = from
-  while (at < end && block[at] === 0x20) at++
+  while (at < end && (block[at] === 0x20 || block[at] === 0)) at++
   let value = 0
   for (; at < end; at++) {
     const digit = (block[at] ?? 0) - 0x30
     if (digit < 0 || digit > 7) break
     value = value * 8 + digit
   }
-  for (; at < end; at++) if (block[at] !== 0x20 && block[at] !== 0) return Number.NaN
+  // what is behind a NUL was there before
+  for (; at < end && block[at] !== 0; at++) if (block[at] !== 0x20) return Number.NaN
   return value
 }
 

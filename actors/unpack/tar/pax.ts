@@ -1,6 +1,7 @@
 import type { Moment } from '../../../runtime/syscalls/index.ts'
 import { invalid, quoted } from '../invalid.ts'
 import { decimal } from './numbers.ts'
+import { type SparseRecords, sparseRecord } from './sparse.ts'
 
 /** What the headers before an entry say of it, in place of what its own header says. */
 export interface Overrides {
@@ -12,11 +13,13 @@ export interface Overrides {
   modified?: Moment
   accessed?: Moment
   xattrs?: Map<string, Uint8Array>
-  /** the entry is stored without its holes, in one of the ways of PAX */
-  sparse?: boolean
+  /** the entry is stored without its holes */
+  sparse?: SparseRecords
 }
 
 const xattrPrefix = 'SCHILY.xattr.'
+const encodedPrefix = 'LIBARCHIVE.xattr.'
+const sparsePrefix = 'GNU.sparse.'
 
 /** The records of a PAX extended header: `<length> <key>=<value>\n`, where a value may be any bytes. An empty value takes an earlier one back. */
 export function paxRecords(bytes: Buffer, into: Overrides): void {
@@ -33,8 +36,11 @@ export function paxRecords(bytes: Buffer, into: Overrides): void {
 
 function record(key: string, value: Buffer, into: Overrides): void {
   if (key.startsWith(xattrPrefix)) xattr(key.slice(xattrPrefix.length), value, into)
-  else if (key.startsWith('GNU.sparse.')) into.sparse = true
-  else (Object.hasOwn(readers, key) ? readers[key] : undefined)?.(into, value.toString('latin1'), key)
+  else if (key.startsWith(encodedPrefix)) encodedXattr(key.slice(encodedPrefix.length), value, into)
+  else if (key.startsWith(sparsePrefix)) {
+    into.sparse ??= { inside: false, size: undefined, numbers: [] }
+    sparseRecord(key.slice(sparsePrefix.length), withoutNul(value.toString('latin1')), into.sparse)
+  } else (Object.hasOwn(readers, key) ? readers[key] : undefined)?.(into, value.toString('latin1'), key)
 }
 
 const readers: Readonly<Record<string, (into: Overrides, text: string, key: string) => void>> = {
@@ -57,6 +63,14 @@ function xattr(name: string, value: Buffer, into: Overrides): void {
   into.xattrs ??= new Map()
   // the bytes are kept beyond the chunk they came in
   into.xattrs.set(name, Buffer.from(value))
+}
+
+/** libarchive's own way, beside the other or alone: the name as in an URL, the value in base64. */
+function encodedXattr(encoded: string, value: Buffer, into: Overrides): void {
+  const name = encoded.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  const text = value.toString('latin1')
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw invalid(`the value of attribute ${quoted(name)} is not base64`)
+  xattr(name, Buffer.from(text, 'base64'), into)
 }
 
 function withoutNul(text: string): string {
