@@ -22,6 +22,8 @@ export interface Status {
   readonly size: number
   readonly modified: Moment
   readonly accessed: Moment
+  /** when anything about it was last changed; not for anybody to set */
+  readonly changed: Moment
   /** of a device file */
   readonly major: number
   readonly minor: number
@@ -61,6 +63,7 @@ function status(room: Buffer): Status {
     inode: Number(room.readBigUInt64LE(32)),
     size: Number(room.readBigUInt64LE(40)),
     accessed: moment(room, 64),
+    changed: moment(room, 96),
     modified: moment(room, 112),
     major: room.readUInt32LE(128),
     minor: room.readUInt32LE(132),
