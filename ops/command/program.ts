@@ -10,8 +10,8 @@ import { addGlobals } from './globals.ts'
 interface Verb {
   readonly summary: string
   readonly load: () => Promise<(command: Command) => void>
-  /** a second name */
-  readonly alias?: string
+  /** other names it goes by */
+  readonly aliases?: readonly string[]
 }
 
 /** Verbs, or nouns with verbs of their own. */
@@ -39,8 +39,8 @@ function addVerbs(parent: Command, verbs: Verbs): void {
 
 /** Whatever follows the verb is left alone until the verb is loaded and can read it. */
 function addLazily(command: Command, verb: Verb): void {
-  if (verb.alias) command.alias(verb.alias)
   command
+    .aliases([...(verb.aliases ?? [])])
     .helpOption(false)
     .allowUnknownOption()
     .passThroughOptions()

@@ -6,36 +6,63 @@ await run('ctr', 'Run containers of images that are here', {
   tasks: {
     summary: 'containers at work',
     verbs: {
-      ls: { summary: 'list them', load: async () => (await import('./tasks-ls.ts')).tasksLs },
+      list: { summary: 'list them', aliases: ['ls'], load: async () => (await import('./tasks-ls.ts')).tasksLs },
       kill: { summary: 'send one a signal', load: async () => (await import('./tasks-kill.ts')).tasksKill },
     },
   },
   containers: {
     summary: 'containers, at work or not',
     verbs: {
-      ls: { summary: 'list them', load: async () => (await import('./containers-ls.ts')).containersLs },
-      rm: { summary: 'remove some', load: async () => (await import('./containers-rm.ts')).containersRm },
+      list: { summary: 'list them', aliases: ['ls'], load: async () => (await import('./containers-ls.ts')).containersLs },
+      remove: { summary: 'remove some', aliases: ['rm'], load: async () => (await import('./containers-rm.ts')).containersRm },
     },
   },
   snapshots: {
     summary: 'the file systems of images and containers',
-    verbs: { ls: { summary: 'list them', load: async () => (await import('./snapshots-ls.ts')).snapshotsLs } },
+    verbs: {
+      list: {
+        summary: 'list them, and how far those are that are being unpacked',
+        aliases: ['ls'],
+        load: async () => (await import('./snapshots-list.ts')).snapshotsList,
+      },
+      tree: { summary: 'show which stands on which', load: async () => (await import('./snapshots-tree.ts')).snapshotsTree },
+      info: { summary: 'say all that is known of one', load: async () => (await import('./snapshots-info.ts')).snapshotsInfo },
+      usage: { summary: 'say what they take up', load: async () => (await import('./snapshots-usage.ts')).snapshotsUsage },
+      mounts: { summary: 'print the command that mounts one', load: async () => (await import('./snapshots-mounts.ts')).snapshotsMounts },
+      prepare: { summary: 'make a writable one', load: async () => (await import('./snapshots-prepare.ts')).snapshotsPrepare },
+      view: { summary: 'make a read-only one', load: async () => (await import('./snapshots-prepare.ts')).snapshotsView },
+      commit: { summary: 'freeze a writable one', load: async () => (await import('./snapshots-commit.ts')).snapshotsCommit },
+      label: { summary: 'set labels of one', load: async () => (await import('./snapshots-label.ts')).snapshotsLabel },
+      remove: {
+        summary: 'remove some',
+        aliases: ['rm', 'delete'],
+        load: async () => (await import('./snapshots-remove.ts')).snapshotsRemove,
+      },
+    },
   },
   images: {
     summary: 'images that are here',
-    verbs: { ls: { summary: 'list them', load: async () => (await import('./images-ls.ts')).imagesLs } },
+    verbs: {
+      list: { summary: 'list them', aliases: ['ls'], load: async () => (await import('./images-ls.ts')).imagesLs },
+      mount: { summary: 'show the files of one at a directory', load: async () => (await import('./images-mount.ts')).imagesMount },
+      unmount: {
+        summary: 'take what is shown at a directory away',
+        aliases: ['umount'],
+        load: async () => (await import('./images-unmount.ts')).imagesUnmount,
+      },
+    },
   },
   content: {
     summary: 'blobs in the content store',
-    verbs: { ls: { summary: 'list them', load: async () => (await import('./content-ls.ts')).contentLs } },
+    verbs: { list: { summary: 'list them', aliases: ['ls'], load: async () => (await import('./content-ls.ts')).contentLs } },
   },
   leases: {
     summary: 'what holds blobs, snapshots and images that nothing else refers to',
     verbs: {
-      ls: { summary: 'list them', load: async () => (await import('./leases-ls.ts')).leasesLs },
+      list: { summary: 'list them', aliases: ['ls'], load: async () => (await import('./leases-ls.ts')).leasesLs },
       create: { summary: 'make one', load: async () => (await import('./leases-create.ts')).leasesCreate },
       add: { summary: 'have one hold more', load: async () => (await import('./leases-add.ts')).leasesAdd },
-      rm: { summary: 'end some', load: async () => (await import('./leases-rm.ts')).leasesRm },
+      remove: { summary: 'end some', aliases: ['rm'], load: async () => (await import('./leases-rm.ts')).leasesRm },
     },
   },
 })

@@ -1,58 +1,67 @@
 import { type Client, Failure, isFailure } from '../../messages/grammar/index.ts'
-import type { pull } from '../../messages/pull.ts'
+import type { pull, Step } from '../../messages/pull.ts'
 import { retry } from '../../runtime/retry.ts'
 import type { Session } from '../command/session.ts'
 import { jsonWatcher, plainWatcher, screenWatcher, type Watcher } from '../screen/watchers.ts'
+import { sayNotKept } from './not-kept.ts'
 
-/** What pull and fetch may be asked for alike. */
+/** What pull, fetch and unpack may be asked for alike. */
 export interface BringOptions {
   readonly platform?: string
   readonly detach?: boolean
 }
 
 type Puller = Client<typeof pull>
-type Request = Parameters<Puller['start']>[0]
 
-/** Have a node bring an image, and show how it comes along until it is there; or print the ticket and leave it to it. */
+/** What is to be brought, and how it is begun. */
+interface Bringing {
+  readonly reference: string
+  /** nothing is fetched: its blobs are here */
+  readonly unfetched?: boolean
+  readonly begin: (puller: Puller) => Promise<{ ticket: string }>
+}
+
+/**
+ * Have a node bring an image, and show how it comes along until it is there, and what of it was not kept; or print the ticket and leave it to it.
+ */
 export async function bring(
   session: Session,
-  request: Omit<Request, 'platform'>,
-  { platform, detach = false }: BringOptions,
+  { begin, ...watched }: Bringing,
+  { detach = false }: Pick<BringOptions, 'detach'>,
 ): Promise<void> {
   const puller = session.ask<typeof pull>('pull')
-  const { ticket } = await puller.start({ ...request, ...(platform !== undefined && { platform: await platformOf(platform) }) })
+  const { ticket } = await begin(puller)
   if (detach) return void process.stdout.write(`${ticket}\n`)
-  using watcher = watcherOf(session, request.reference)
-  await follow(puller, ticket, watcher, session)
+  const notKept = new Map<string, readonly string[]>()
+  {
+    using watcher = watcherOf(session, watched)
+    for await (const news of follow(puller, ticket, session)) {
+      watcher.tell(news)
+      for (const step of news.steps) if (step.notKept) notKept.set(step.descriptor.digest, step.notKept)
+    }
+  }
+  sayNotKept('dist', [...notKept.values()].flat())
 }
 
-async function platformOf(text: string) {
-  const { parsePlatform } = await import('../../messages/words/platform.ts')
-  const platform = parsePlatform(text)
-  if (platform === undefined)
-    throw new Failure('invalid_argument', `pull for platform ${JSON.stringify(text)}: os/architecture is wanted, such as linux/amd64`)
-  return platform
-}
-
-function watcherOf({ listing }: Session, reference: string): Watcher {
+function watcherOf({ listing }: Session, watched: Omit<Bringing, 'begin'>): Watcher {
   if (listing.json) return jsonWatcher(process.stdout)
-  return listing.terminal ? screenWatcher(reference, process.stdout) : plainWatcher(process.stdout)
+  return listing.terminal ? screenWatcher(watched, process.stdout) : plainWatcher(watched, process.stdout)
 }
 
 /** A server that was restarted is back in seconds; one that is not by then will not be. */
 const patience = { tries: 15, mostMs: 2000 }
 
-/** Watch until it ends. NATS going away for a while ends the watching, not the pull: watch on when it is back. */
-async function follow(puller: Puller, ticket: string, watcher: Watcher, { signal }: Session): Promise<void> {
+/** News of it until it ends. NATS going away for a while ends the watching, not the pull: watch on when it is back. */
+async function* follow(puller: Puller, ticket: string, { signal }: Session): AsyncGenerator<{ state: string; steps: Step[] }> {
   for (;;) {
     try {
-      for await (const item of puller.follow({ ticket })) watcher.tell(item)
+      yield* puller.follow({ ticket })
       return
     } catch (error) {
       if (!isFailure(error, 'unavailable')) throw error
       const { state, steps, why } = await retry(async () => await puller.status({ ticket }), { signal, ...patience })
       if (why !== undefined) throw Failure.fromData(why)
-      watcher.tell({ state, steps })
+      yield { state, steps }
     }
   }
 }

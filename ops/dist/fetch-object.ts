@@ -3,9 +3,9 @@ import type { content } from '../../messages/content.ts'
 import type { fetch } from '../../messages/fetch.ts'
 import { isFailure } from '../../messages/grammar/index.ts'
 import { parseReference } from '../../messages/words/reference.ts'
+import { readBlob } from '../command/read-blob.ts'
 import { asking, type Session } from '../command/session.ts'
 import { write } from '../command/write.ts'
-import { readBlob } from './read-blob.ts'
 
 interface ObjectOptions {
   readonly mediatype?: string

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { platformOf } from '../command/platform.ts'
 import { asking } from '../command/session.ts'
 import { type BringOptions, bring } from './bring.ts'
 
@@ -10,7 +11,8 @@ export function fetch(command: Command): void {
     .option('--detach', 'print the ticket and do not wait')
     .action(
       asking<BringOptions>(async (session, { args: [reference = ''], options }) => {
-        await bring(session, { reference, unpack: false }, options)
+        const request = { reference, unpack: false, ...(await platformOf(options.platform, `fetch ${reference}`)) }
+        await bring(session, { reference, begin: async (puller) => await puller.start(request) }, options)
       }),
     )
 }

@@ -4,13 +4,15 @@ import { run } from '../command/program.ts'
 await run('dist', 'Bring images from registries, and look after their content', {
   pull: { summary: 'bring an image from a registry, and unpack it', load: async () => (await import('./pull.ts')).pull },
   fetch: { summary: 'bring an image from a registry, packed', load: async () => (await import('./fetch.ts')).fetch },
+  unpack: { summary: 'unpack an image that is here', load: async () => (await import('./unpack.ts')).unpack },
   'fetch-object': {
     summary: 'print a manifest or a blob of a registry',
     load: async () => (await import('./fetch-object.ts')).fetchObject,
   },
-  images: { summary: 'list the images that are here', alias: 'ls', load: async () => (await import('./images.ts')).images },
+  images: { summary: 'list the images that are here', aliases: ['ls'], load: async () => (await import('./images.ts')).images },
   rmi: { summary: 'forget images', load: async () => (await import('./rmi.ts')).rmi },
   ingest: { summary: 'make standard input a blob', load: async () => (await import('./ingest.ts')).ingest },
+  apply: { summary: 'unpack a layer on standard input into a directory', load: async () => (await import('./apply.ts')).apply },
   active: { summary: 'list the blobs on their way into the content store', load: async () => (await import('./active.ts')).active },
   abort: { summary: 'throw away blobs that are not whole', load: async () => (await import('./abort.ts')).abort },
   list: { summary: 'list the blobs in the content store', load: async () => (await import('./list.ts')).list },

@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
+import { platformOf } from '../command/platform.ts'
 import { asking } from '../command/session.ts'
+import { driverOf } from '../command/snapshots.ts'
 import { type BringOptions, bring } from './bring.ts'
 
 interface PullOptions extends BringOptions {
@@ -16,8 +18,9 @@ export function pull(command: Command): void {
     .option('--no-unpack', 'bring the content only')
     .option('--detach', 'print the ticket and do not wait')
     .action(
-      asking<PullOptions>(async (session, { args: [reference = ''], options: { driver, unpack = true, ...options } }) => {
-        await bring(session, { reference, unpack, ...(driver !== undefined && { driver }) }, options)
+      asking<PullOptions>(async (session, { args: [reference = ''], options: { driver, unpack = true, platform, ...options } }) => {
+        const request = { reference, unpack, ...driverOf({ driver }), ...(await platformOf(platform, `pull ${reference}`)) }
+        await bring(session, { reference, begin: async (puller) => await puller.start(request) }, options)
       }),
     )
 }

@@ -11,6 +11,8 @@ export interface Progress {
   /** in the order they became known */
   readonly steps: readonly Step[]
   readonly elapsedMs: number
+  /** digests of what was here before */
+  readonly here?: ReadonlySet<string> | undefined
 }
 
 /** One line a descriptor with its bar, then elapsed, total and rate; none is wider than `width`. */
@@ -19,11 +21,19 @@ export function lines(progress: Progress, width: number): string[] {
   return [heading, ...progress.steps.map((step) => stepLine(step, width)), summary(progress)].map((line) => cut(line, width))
 }
 
-/** The last line: elapsed, total, rate. What was here before counts for neither. */
-export function summary({ steps, elapsedMs }: Pick<Progress, 'steps' | 'elapsedMs'>): string {
-  const bytes = steps.reduce((sum, step) => sum + (step.status === 'exists' ? 0 : step.offset), 0)
+/** The last line: elapsed, total, rate, for none of which counts what was here before; then what was unpacked, if anything was. */
+export function summary({ steps, elapsedMs, here }: Pick<Progress, 'steps' | 'elapsedMs' | 'here'>): string {
+  const sum = (of: (step: Step) => number) => steps.reduce((all, step) => all + of(step), 0)
+  const bytes = sum((step) => (step.status === 'exists' || here?.has(step.descriptor.digest) ? 0 : step.offset))
   const seconds = elapsedMs / 1000
-  return `elapsed ${seconds.toFixed(1)} s   total ${size(bytes)}   ${size(seconds > 0 ? bytes / seconds : 0)}/s`
+  const came = `elapsed ${seconds.toFixed(1)} s   total ${size(bytes)}   ${size(seconds > 0 ? bytes / seconds : 0)}/s`
+  const entries = sum((step) => step.entries ?? 0)
+  return entries === 0
+    ? came
+    : `${came}   unpacked ${made(
+        sum((step) => step.written ?? 0),
+        entries,
+      )}`
 }
 
 /** A step in words, without a bar: for output that is not a terminal. */
@@ -41,12 +51,17 @@ function stepLine(step: Step, width: number): string {
 }
 
 const statusWidth = 'downloading'.length
-const amountsWidth = '99.9 MiB / 99.9 MiB'.length
+const amountsWidth = '99.9 MiB, 9999 entries'.length
 
-function amountsOf({ status, descriptor, offset, unpacked }: Step): string {
+function amountsOf({ status, descriptor, offset, unpacked, written, entries }: Step): string {
   if (status === 'resolved' || status === 'exists' || status === 'done') return size(descriptor.size)
+  // how much of it that is, the bar shows
+  if (status === 'unpacking' && entries !== undefined) return made(written ?? 0, entries)
   return `${size(status === 'unpacking' ? (unpacked ?? 0) : offset)} / ${size(descriptor.size)}`
 }
+
+/** What has been made of layers: bytes and entries. */
+const made = (bytes: number, entries: number): string => `${size(bytes)}, ${entries} ${entries === 1 ? 'entry' : 'entries'}`
 
 /** How much of the work the status speaks of is done, 0 to 1. */
 function shareDone({ status, descriptor, offset, unpacked }: Step): number {

@@ -22,7 +22,7 @@ const steps: Step[] = [
   step('waiting', '1'),
   step('downloading', '2', { offset: 12 * 2 ** 20 }),
   step('verifying', '3', { offset: 48 * 2 ** 20 }),
-  step('unpacking', '4', { offset: 48 * 2 ** 20, unpacked: 24 * 2 ** 20 }),
+  step('unpacking', '4', { offset: 48 * 2 ** 20, unpacked: 24 * 2 ** 20, written: 61.2 * 2 ** 20, entries: 1234 }),
   step('failed', '5', { offset: 5 * 2 ** 20 }),
 ]
 
@@ -31,15 +31,15 @@ test('every descriptor has a line with its bar, then come elapsed, total and rat
   expect(`\n${shown.join('\n')}\n`).toMatchInlineSnapshot(`
     "
     127.0.0.1:5000/library/redis:latest: fetching
-    index    sha256:aaaaaaaaaaaa  resolved     [                                  ]  1.6 KiB
-    manifest sha256:bbbbbbbbbbbb  done         [==================================]  981 B
-    config   sha256:cccccccccccc  exists       [==================================]  6.9 KiB
-    layer    sha256:111111111111  waiting      [                                  ]  0 B / 48.0 MiB
-    layer    sha256:222222222222  downloading  [=======>                          ]  12.0 MiB / 48.0 MiB
-    layer    sha256:333333333333  verifying    [==================================]  48.0 MiB / 48.0 MiB
-    layer    sha256:444444444444  unpacking    [================>                 ]  24.0 MiB / 48.0 MiB
-    layer    sha256:555555555555  failed       [==>                               ]  5.0 MiB / 48.0 MiB
-    elapsed 2.5 s   total 113 MiB   45.2 MiB/s
+    index    sha256:aaaaaaaaaaaa  resolved     [                               ]  1.6 KiB
+    manifest sha256:bbbbbbbbbbbb  done         [===============================]  981 B
+    config   sha256:cccccccccccc  exists       [===============================]  6.9 KiB
+    layer    sha256:111111111111  waiting      [                               ]  0 B / 48.0 MiB
+    layer    sha256:222222222222  downloading  [======>                        ]  12.0 MiB / 48.0 MiB
+    layer    sha256:333333333333  verifying    [===============================]  48.0 MiB / 48.0 MiB
+    layer    sha256:444444444444  unpacking    [==============>                ]  61.2 MiB, 1234 entries
+    layer    sha256:555555555555  failed       [==>                            ]  5.0 MiB / 48.0 MiB
+    elapsed 2.5 s   total 113 MiB   45.2 MiB/s   unpacked 61.2 MiB, 1234 entries
     "
   `)
 })

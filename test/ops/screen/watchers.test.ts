@@ -15,7 +15,7 @@ const output = () => {
 
 test('a pipe gets a line whenever a status changes, not for every byte', () => {
   const pipe = output()
-  const watcher = plainWatcher(pipe)
+  const watcher = plainWatcher({ reference: 'r' }, pipe)
   for (const [status, offset] of [
     ['downloading', 1],
     ['downloading', 5],
