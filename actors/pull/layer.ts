@@ -128,15 +128,14 @@ async function apply(
 ): Promise<string[]> {
   const { descriptor, diffId } = layer
   const base = layer.parent === undefined
+  let implied: string[] | undefined
+  // To its very end: one that is left before has to be told so.
   for await (const item of asks.unpack.apply({ descriptor, target, expected: diffId, base, label: key }, { signal })) {
     const { offset: unpacked, written, entries } = item
-    if (!('diffId' in item)) {
-      report({ unpacked, written, entries })
-      continue
-    }
-    report({ unpacked, written, entries, ...(item.notKept.length > 0 && { notKept: item.notKept }) })
-    return item.implied
+    report({ unpacked, written, entries, ...('diffId' in item && item.notKept.length > 0 && { notKept: item.notKept }) })
+    if ('diffId' in item) implied = item.implied
   }
+  if (implied) return implied
   throw new Failure('unavailable', `unpack ${descriptor.digest}: it ended without saying what it came to`)
 }
 

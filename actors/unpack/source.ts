@@ -92,10 +92,10 @@ function follow(growth: AsyncIterable<Growth>, signal: AbortSignal): Latest {
   const iterator = growth[Symbol.asyncIterator]()
   const pump = async (): Promise<void> => {
     try {
+      // To its very end, which follows when it is whole: one that is left before has to be told so.
       for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
         latest = next.value
         wake()
-        if (latest.complete) break
       }
       over = { error: new Failure('unavailable', 'read blob: it stopped arriving before it was whole') }
     } catch (error) {

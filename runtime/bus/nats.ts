@@ -1,5 +1,6 @@
 /** The bus on NATS. The only file that knows the client library. */
 import { Buffer } from 'node:buffer'
+import type { Socket } from 'node:net'
 import {
   AuthorizationError,
   ClosedConnectionError,
@@ -109,6 +110,7 @@ class NatsBus implements Bus {
   #closed = false
   #back = Promise.withResolvers<void>()
   #synced: Promise<void> | undefined
+  #gathering = false
 
   constructor(connection: NatsConnection, root: string, log: Log) {
     this.root = root
@@ -206,11 +208,25 @@ class NatsBus implements Bus {
     checkSubject(subject)
     checkSize(attempt, packet, this.maxPayload)
     if (!this.#connected || this.#closed) throw disconnected(attempt)
+    this.#gather()
     try {
       this.#connection.publish(subject, packet.payload, { ...toHeaders(packet.headers), ...(reply !== undefined && { reply }) })
     } catch (error) {
       throw fromNats(error, attempt)
     }
+  }
+
+  /** Whatever is said in one turn of the event loop is handed to the kernel together: a system call each would cost as much as all else. */
+  #gather(): void {
+    if (this.#gathering) return
+    const socket = socketOf(this.#connection)
+    if (!socket) return
+    this.#gathering = true
+    socket.cork()
+    setImmediate(() => {
+      this.#gathering = false
+      socket.uncork()
+    })
   }
 
   #reply(error: Error | null, message: Msg): void {
@@ -332,7 +348,7 @@ function fromHeaders(carried: MsgHdrs | undefined): Readonly<Record<string, stri
 }
 
 /** The socket under a connection. The library does not hand it out. */
-const socketOf = (connection: NatsConnection): { destroy(): void } | undefined =>
-  (connection as { protocol?: { transport?: { socket?: { destroy(): void } } } }).protocol?.transport?.socket
+const socketOf = (connection: NatsConnection): Socket | undefined =>
+  (connection as { protocol?: { transport?: { socket?: Socket } } }).protocol?.transport?.socket
 
 const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, '//')
