@@ -1,3 +1,4 @@
+import { errnoOf } from '../../runtime/errno.ts'
 import { fchmod, fchmodat, fchown, fchownat, futimens, type Moment, utimensat } from '../../runtime/syscalls/index.ts'
 import type { Directory } from './directory.ts'
 import type { Ground } from './ground.ts'
@@ -9,25 +10,25 @@ import { setXattrs, setXattrsAt } from './xattrs.ts'
  * setuid and capabilities, and so does writing to it.
  */
 export function finishFile(ground: Ground, fd: number, parent: Directory, entry: Entry): void {
-  if (mustChown(ground, parent, entry)) fchown(fd, entry.uid, entry.gid)
+  const given = !mustChown(ground, parent, entry) || give(ground, entry, () => fchown(fd, entry.uid, entry.gid))
   setXattrs(ground, fd, entry)
-  if (mustChmod(ground, entry.mode)) fchmod(fd, entry.mode)
+  if (mustChmod(ground, entry)) fchmod(fd, given ? entry.mode : harmless(ground, entry))
   futimens(fd, ...timesOf(entry))
 }
 
 /** The same of a device or a fifo, which is not opened. It was just made here, so it is no link that would be followed. */
 export function finishNode(ground: Ground, parent: Directory, base: string, entry: Entry): void {
   const at = ground.tree.fd(parent)
-  if (mustChown(ground, parent, entry)) fchownat(at, ground.name(base), entry.uid, entry.gid)
+  if (mustChown(ground, parent, entry)) give(ground, entry, () => fchownat(at, ground.name(base), entry.uid, entry.gid))
   setXattrsAt(ground, at, base, entry)
-  if (mustChmod(ground, entry.mode)) fchmodat(at, ground.name(base), entry.mode)
+  if (mustChmod(ground, entry)) fchmodat(at, ground.name(base), entry.mode)
   utimensat(at, ground.name(base), ...timesOf(entry))
 }
 
 /** The same of a symbolic link, which has no mode. */
 export function finishSymlink(ground: Ground, parent: Directory, base: string, entry: Entry): void {
   const at = ground.tree.fd(parent)
-  if (mustChown(ground, parent, entry)) fchownat(at, ground.name(base), entry.uid, entry.gid)
+  if (mustChown(ground, parent, entry)) give(ground, entry, () => fchownat(at, ground.name(base), entry.uid, entry.gid))
   setXattrsAt(ground, at, base, entry)
   utimensat(at, ground.name(base), ...timesOf(entry))
 }
@@ -38,20 +39,20 @@ export function finishDirectory(ground: Ground, directory: Directory, entry: Ent
   const [accessed, modified] = timesOf(entry)
   directory.times = { accessed, modified }
   directory.setgid = (entry.mode & 0o2000) !== 0
-  const chown = ground.privileged && (!made || parent === undefined || mustChown(ground, parent, entry))
-  const chmod = !made || mustChmod(ground, entry.mode) || parent?.setgid === true
+  const chown = !made || parent === undefined || mustChown(ground, parent, entry)
+  const chmod = !made || mustChmod(ground, entry) || parent?.setgid === true
   if (!chown && !chmod && entry.xattrs === undefined) return
   const fd = ground.tree.fd(directory)
-  if (chown) fchown(fd, entry.uid, entry.gid)
+  if (chown) give(ground, entry, () => fchown(fd, entry.uid, entry.gid))
   setXattrs(ground, fd, entry)
-  // without privileges a directory that may not be written to could not be filled
-  if (chmod) fchmod(fd, ground.privileged ? entry.mode : entry.mode | 0o700)
-  if (!ground.privileged) directory.mode = entry.mode
+  // one that its owner may not write to could not be filled
+  if (chmod) fchmod(fd, ground.powers.enters ? entry.mode : entry.mode | 0o700)
+  directory.mode = ground.powers.enters ? undefined : entry.mode
 }
 
-/** Times of all directories that are described, or were there before; without privileges their modes as well. After everything else. */
+/** Times of all directories that are described, or were there before, and the modes they could not have yet. After everything else, and from below: what is shut stays shut. */
 export function finishDirectories(ground: Ground): void {
-  for (const directory of ground.tree.root.all()) {
+  for (const directory of [...ground.tree.root.all()].reverse()) {
     const times = directory.times ?? directory.found
     if (times === undefined) continue
     if (directory.mode !== undefined) fchmod(ground.tree.fd(directory), directory.mode)
@@ -60,16 +61,38 @@ export function finishDirectories(ground: Ground): void {
   }
 }
 
-/** The mode to create with; the rest of the bits is for later. */
-export const creationMode = (entry: Entry): number => entry.mode & 0o777
+/** The mode to create with; the rest of the bits is for later. Attributes are given only to what may be written to. */
+export const creationMode = ({ powers }: Ground, { mode, xattrs }: Entry): number =>
+  (mode & 0o777) | (powers.enters || xattrs === undefined ? 0 : 0o600)
 
-function mustChown(ground: Ground, parent: Directory, { uid, gid }: Entry): boolean {
-  if (!ground.privileged) return false
-  return uid !== ground.owner.uid || gid !== ground.owner.gid || parent.setgid
+const mustChown = ({ powers }: Ground, parent: Directory, { uid, gid }: Entry): boolean =>
+  uid !== powers.uid || gid !== powers.gid || parent.setgid
+
+/** Give what was made to its owner; whether it is his. */
+function give({ powers, lose }: Ground, { name, uid, gid }: Entry, change: () => void): boolean {
+  const may = powers.gives || (uid === powers.uid && (gid === powers.gid || powers.groups.includes(gid)))
+  if (may) {
+    try {
+      change()
+      return true
+    } catch (error) {
+      // EINVAL: an owner the user namespace does not know
+      if (powers.all || !['EPERM', 'EINVAL'].includes(errnoOf(error) ?? '')) throw error
+    }
+  }
+  const owner = `owner ${uid}:${gid}, here and wherever it is the same`
+  lose(name, owner, owner)
+  return false
 }
 
-const mustChmod = (ground: Ground, mode: number): boolean =>
-  (mode & 0o7000) !== 0 || (mode & ground.umask) !== 0 || ground.inherits || !ground.fresh
+/** To run as whoever applies the layer is not what a program was meant for. */
+function harmless({ lose }: Ground, { name, mode }: Entry): number {
+  if ((mode & 0o6000) !== 0) lose(name, `setuid or setgid of mode ${mode.toString(8)}, its owner being another`)
+  return mode & 0o1777
+}
+
+const mustChmod = ({ powers, inherits, fresh }: Ground, { mode, xattrs }: Entry): boolean =>
+  (mode & 0o7000) !== 0 || (mode & powers.umask) !== 0 || inherits || !fresh || (xattrs !== undefined && !powers.enters)
 
 /** Last access and change. Times a kernel might not keep are 1970; access is not before change. */
 function timesOf({ accessed, modified }: Entry): [Moment, Moment] {

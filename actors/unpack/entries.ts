@@ -29,7 +29,7 @@ const EMLINK = -31
 export function openFile(ground: Ground, parent: Directory, base: string, entry: Entry): number {
   bring(ground, parent, base)
   const create = (): number =>
-    tryOpenat(ground.tree.fd(parent), ground.name(base), O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, creationMode(entry))
+    tryOpenat(ground.tree.fd(parent), ground.name(base), O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, creationMode(ground, entry))
   return replacing(ground, parent, base, 'open', create)
 }
 
@@ -37,7 +37,7 @@ export function openFile(ground: Ground, parent: Directory, base: string, entry:
 export function makeDirectory(ground: Ground, parent: Directory, base: string, entry: Entry): void {
   const { tree } = ground
   parent.claim()
-  const mode = ground.privileged ? creationMode(entry) : creationMode(entry) | 0o700
+  const mode = ground.powers.enters ? creationMode(ground, entry) : creationMode(ground, entry) | 0o700
   const result = tryMkdirat(tree.fd(parent), ground.name(base), mode)
   const merged = result === EEXIST && isDirectoryAt(ground, parent, base)
   if (result === EEXIST && !merged) {
@@ -76,13 +76,13 @@ export function makeNode(ground: Ground, parent: Directory, base: string, entry:
   // what the kernel keeps of them; larger ones would come out as another device
   if (major < 0 || minor < 0 || major > 0xfff || minor > 0xfffff)
     throw invalid(`${quoted(entry.name)}: device ${major}:${minor} is out of range`)
-  if (kind !== 'fifo' && !ground.privileged) {
-    ground.warn(`${quoted(entry.name)}: devices are made only by root`)
+  if (kind !== 'fifo' && !ground.powers.all) {
+    ground.lose(entry.name, `${kind} device ${major}:${minor}, which only root makes`)
     return
   }
   bring(ground, parent, base)
   const type = kind === 'fifo' ? S.FIFO : kind === 'block' ? S.BLK : S.CHR
-  const create = (): number => tryMknodat(ground.tree.fd(parent), ground.name(base), type | creationMode(entry), major, minor)
+  const create = (): number => tryMknodat(ground.tree.fd(parent), ground.name(base), type | creationMode(ground, entry), major, minor)
   replacing(ground, parent, base, 'mknod', create)
   finishNode(ground, parent, base, entry)
 }

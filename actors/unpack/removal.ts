@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { close, nameRoom, O, openat, rmdirat, S, tryStatx, tryUnlinkat, unlinkat } from '../../runtime/syscalls/index.ts'
+import { close, fchmodat, nameRoom, O, openat, rmdirat, S, tryStatx, tryUnlinkat, unlinkat } from '../../runtime/syscalls/index.ts'
 
 const EISDIR = -21
 const ENOENT = -2
@@ -21,6 +21,8 @@ export function removeAt(parent: number, name: string): boolean {
 }
 
 function emptyAt(parent: number, name: string): void {
+  // what its owner may not look into goes all the same; just seen to be a directory
+  if (process.geteuid?.() !== 0) fchmodat(parent, room.write(name), 0o700)
   const fd = openat(parent, room.write(name), O.RDONLY | O.DIRECTORY | O.NOFOLLOW)
   try {
     for (const inside of namesIn(fd)) removeAt(fd, inside)

@@ -43,9 +43,8 @@ export class Tree implements Disposable {
     const fd = openat(-100, root, O.RDONLY | O.DIRECTORY)
     this.root = new Directory(undefined, '')
     this.root.fd = fd
-    const status = statx(fd, '')
-    this.root.setgid = (status.mode & 0o2000) !== 0
-    this.root.found = status
+    this.root.found = statx(fd, '')
+    this.root.setgid = (this.root.found.mode & 0o2000) !== 0
   }
 
   /** A descriptor of `directory`, good until another directory is asked for. */
@@ -183,6 +182,7 @@ export class Tree implements Disposable {
     if (fd >= 0) return this.#found(at, name, fd)
     if (fd === ENOENT) return make ? this.#missing(at, name) : undefined
     const status = tryStatx(parent, this.#room.write(name))
+    if (fd === EACCES && typeof status !== 'number' && (status.mode & S.FMT) === S.DIR) return this.#unlocked(at, name, status)
     if (typeof status === 'number') throw invalid(`${quoted(path)}: ${quoted(name)} on the way cannot be opened`)
     if ((status.mode & S.FMT) === S.LNK) return { target: readlinkat(parent, this.#room.write(name)).toString('latin1') }
     if (!make) return undefined
@@ -193,9 +193,15 @@ export class Tree implements Disposable {
   #found(at: Directory, name: string, fd: number): Directory {
     const directory = this.child(at, name)
     this.opened(directory, fd)
-    const status = statx(fd, '')
-    directory.found = status
-    directory.setgid = (status.mode & 0o2000) !== 0
+    this.#made.found(directory, statx(fd, ''))
+    return directory
+  }
+
+  /** Its owner may not enter it, and yet has to. */
+  #unlocked(at: Directory, name: string, status: Status): Directory {
+    const mode = this.#made.locked(at, name, status)
+    const directory = this.#found(at, name, openat(this.fd(at), this.#room.write(name), walkFlags))
+    directory.mode ??= mode
     return directory
   }
 
@@ -203,15 +209,17 @@ export class Tree implements Disposable {
     const result = tryMkdirat(this.fd(at), this.#room.write(name), 0o755)
     if (result < 0) openat(this.fd(at), this.#room.write(name), walkFlags)
     const directory = this.child(at, name)
-    // as the kernel has just done
-    directory.setgid = at.setgid
     this.#made.implied(directory, fresh)
     return directory
   }
 }
 
-/** What a tree asks when it has to make a directory on the way. */
+/** What a tree tells, and asks, of directories on the way. */
 export interface Made {
+  /** It was there already, and is open now. */
+  found(directory: Directory, status: Status): void
+  /** It was there already, and may not be opened: now it may, or that fails. The mode it had. */
+  locked(parent: Directory, name: string, status: Status): number | undefined
   /** Something that is no directory is in the way of one: whether it was a mark of removal, and is gone now. */
   replaced(parent: Directory, name: string, status: Status): boolean
   /** A directory was made because a path needed it; a fresh one hides whatever lay there. */
@@ -219,9 +227,10 @@ export interface Made {
 }
 
 /** For a tree that is only looked at. */
-const nothingMade: Made = { replaced: () => false, implied: () => {} }
+const nothingMade: Made = { found: () => {}, locked: () => undefined, replaced: () => false, implied: () => {} }
 
 const walkFlags = O.RDONLY | O.DIRECTORY | O.NOFOLLOW
 const openAtOnce = 128
 const maxLinks = 255
 const ENOENT = -2
+const EACCES = -13

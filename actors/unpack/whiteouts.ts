@@ -52,7 +52,8 @@ function mark(ground: Ground, parent: Directory, name: string, entry: Entry): vo
   if (result < 0) throw new SystemError(-result, 'mknod')
   ground.marked = true
   parent.claim()
-  if (entry.uid !== ground.owner.uid || entry.gid !== ground.owner.gid) fchownat(at, ground.name(name), entry.uid, entry.gid)
+  if (ground.powers.all && (entry.uid !== ground.powers.uid || entry.gid !== ground.powers.gid))
+    fchownat(at, ground.name(name), entry.uid, entry.gid)
 }
 
 /** The layer has something there already. A directory would let what is below shine through. */
