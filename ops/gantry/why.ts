@@ -58,9 +58,14 @@ function rowsOf({ thing, kept, path, leases, expiresAt }: Why): Row[] {
       key: lease.id,
       by: lease.expiresAt === undefined ? 'for ever' : `until ${lease.expiresAt}`,
     })),
-    ...(expiresAt === undefined ? [] : [{ what: thing.kind, key: thing.key, by: `for having been made, until ${expiresAt}` }]),
+    ...(expiresAt === undefined || forItself.has(thing.kind)
+      ? []
+      : [{ what: thing.kind, key: thing.key, by: `for having been made, until ${expiresAt}` }]),
   ]
 }
+
+/** These stay until they are removed: that they were made a short while ago adds nothing. */
+const forItself: ReadonlySet<Kind> = new Set(['image', 'container'])
 
 const columns: Column<Row>[] = [
   { head: 'KIND', value: ({ what }) => what },
