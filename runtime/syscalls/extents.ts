@@ -9,7 +9,7 @@ export interface Extent {
   readonly shared: boolean
 }
 
-/** All pieces of an open file, on a thread of the pool; what was written and has no place yet gets one. Fails with EOPNOTSUPP or ENOTTY where the file system does not tell. */
+/** All pieces of an open file, on a thread of the pool; what was written and has no place yet gets one first. Fails with EOPNOTSUPP or ENOTTY where the file system does not tell. */
 export async function extentsOf(fd: number): Promise<Extent[]> {
   const extents: Extent[] = []
   const argument = Buffer.alloc(headBytes + extentBytes * together)
