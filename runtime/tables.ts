@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
 import { open, type RootDatabase } from 'lmdb'
 import { Failure } from '../messages/grammar/index.ts'
+import { openCommits, type Tree } from './commits.ts'
 import { errnoOf, fromErrno } from './errno.ts'
 import { openOpening } from './opening.ts'
 import { reserve } from './syscalls/index.ts'
@@ -39,14 +40,15 @@ export interface Tables extends AsyncDisposable {
   table<V>(name: string): Table<V>
   /**
    * Run `work` in one atomic write transaction. `work` is synchronous and does no I/O; what it throws undoes everything. Resolves once committed.
-   * The calling thread is not blocked while others write: transactions of all threads and processes run one after another, in the order asked within a thread.
+   * The calling thread is not blocked while others write, nor does anybody wait for the disk: transactions of all threads and processes run one after another, in the order asked
+   * within a thread.
    */
   transaction<R>(work: () => R): Promise<R>
   /** Have `work` called once the transaction the caller is inside of is committed, and never if it is undone. */
   afterCommit(work: () => void): void
-  /** Resolves once everything committed so far is on disk. */
+  /** Resolves once everything this thread committed so far is on disk. Fails with what the disk failed with, for as long as nothing later reached it. */
   flushed(): Promise<void>
-  /** Waits for the transactions asked for. */
+  /** Waits for the transactions asked for, and for the disk. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -68,24 +70,41 @@ export async function openTables(directory: string): Promise<Tables> {
     })
   const tree = await opening.alone(openTree)
   await keepRoom(join(directory, 'data.mdb'))
-  const state: Access = { writing: false, after: [], underWay: new Set(), fresh: false, closed: false, uncommitted: false }
+  const state: Access = {
+    writing: false,
+    after: [],
+    underWay: new Set(),
+    onTheWay: new Set(),
+    fresh: false,
+    closed: false,
+    uncommitted: undefined,
+  }
+  const commits = openCommits(tree as unknown as Tree)
 
   async function run<R>(work: () => R): Promise<R> {
     const turn = opening.enter()
     if (turn) await turn
     const after: (() => void)[] = []
+    const { seen, kept } = commits.run(() => exclusively(state, after, work))
+    attend(kept)
     try {
-      const result = await tree.childTransaction(() => exclusively(state, after, work))
-      state.uncommitted = false
+      const result = await seen
       for (const then of after) then()
       return result
     } catch (error) {
-      if (!(error instanceof Error && 'commitError' in error)) throw error
-      state.uncommitted = true
-      throw await whyNotCommitted(error.commitError, directory)
-    } finally {
+      throw isUncommitted(error) ? await whyNotCommitted(error, directory) : error
+    }
+  }
+
+  /** Nobody may open the tables before it is on disk, nor are they closed before. */
+  function attend(kept: Promise<void>): void {
+    const done = (error?: unknown) => {
+      state.uncommitted = error
+      state.onTheWay.delete(waiting)
       opening.leave()
     }
+    const waiting = kept.then(() => done(), done)
+    state.onTheWay.add(waiting)
   }
 
   return {
@@ -105,12 +124,16 @@ export async function openTables(directory: string): Promise<Tables> {
       if (!state.writing) throw new Failure('internal', 'wait for a commit: not inside a transaction')
       state.after.push(work)
     },
-    flushed: async () => void (await tree.flushed),
+    async flushed() {
+      await Promise.all(state.onTheWay)
+      if (state.uncommitted) throw await whyNotCommitted(state.uncommitted, directory)
+    },
     async [Symbol.asyncDispose]() {
       if (state.closed) return
       state.closed = true
       // lmdb waits for what it has begun to write, not for what has yet to write.
       await Promise.allSettled(state.underWay)
+      await Promise.all(state.onTheWay)
       // After a commit that failed it would wait for ever for that one to be on disk.
       if (!state.uncommitted) await tree.close()
       await opening[Symbol.asyncDispose]()
@@ -132,13 +155,15 @@ async function keepRoom(path: string): Promise<void> {
 const roomBytes = 8 * 2 ** 20
 
 /** lmdb tells apart that a commit failed and why, by the number of the errno; a write cut short, as by a full disk, it calls an I/O error. */
-async function whyNotCommitted(reason: unknown, directory: string): Promise<Failure> {
-  const why: unknown = await Promise.resolve(reason).catch((error: unknown) => error)
+async function whyNotCommitted(error: unknown, directory: string): Promise<Failure> {
+  const why: unknown = await Promise.resolve(isUncommitted(error) ? error.commitError : error).catch((error: unknown) => error)
   const number = typeof why === 'object' && why !== null && 'code' in why ? Number(why.code) : 0
   if (!(number > 0)) return fromErrno(why, 'commit to the tables')
   const errno = number === constants.errno.EIO && (await isFull(directory)) ? constants.errno.ENOSPC : number
   return fromErrno(Object.assign(new Error(getSystemErrorMessage(-errno)), { code: getSystemErrorName(-errno) }), 'commit to the tables')
 }
+
+const isUncommitted = (error: unknown): error is { commitError: unknown } => error instanceof Error && 'commitError' in error
 
 const isFull = async (directory: string): Promise<boolean> => (await statfs(directory)).bavail === 0
 
@@ -151,10 +176,12 @@ interface Access {
   writing: boolean
   after: (() => void)[]
   readonly underWay: Set<Promise<unknown>>
+  /** on their way to the disk */
+  readonly onTheWay: Set<Promise<void>>
   fresh: boolean
   closed: boolean
-  /** the latest transaction could not be committed */
-  uncommitted: boolean
+  /** why the latest transaction could not be committed, or is not on disk */
+  uncommitted: unknown
 }
 
 function demandOpen(state: Access): void {

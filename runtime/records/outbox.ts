@@ -43,10 +43,13 @@ export interface OutboxParts {
   readonly publish: (subject: string, packet: Packet, options: { signal: AbortSignal }) => Promise<unknown>
 }
 
-/** Open a thread's outbox, and begin to publish what waits in it. */
+/**
+ * Open a thread's outbox, and begin to publish what waits in it. What was told is taken out in the transaction of the next fact, or in one of its own when none comes for a while: a fact
+ * costs no transaction but that of its change.
+ */
 export function openOutbox(parts: OutboxParts): Outbox {
   const { tables, name, node } = parts
-  const waiting = tables.table<Envelope>(`outbox.${name}`)
+  const waiting = openWaiting(tables, name)
   const counters = tables.table<number>('outbox')
   const closing = new AbortController()
   const more = bell()
@@ -61,12 +64,13 @@ export function openOutbox(parts: OutboxParts): Outbox {
       const number = (counters.get(name) ?? 0) + 1
       counters.put(name, number)
       waiting.put(String(number).padStart(16, '0'), envelope({ node, ...told }))
+      waiting.clear()
       tables.afterCommit(more.ring)
     },
     async empty(options = {}) {
       for (;;) {
         const rung = drained.rung()
-        if (isEmpty(waiting)) return
+        if (waiting.first(1).length === 0) return await clear(parts, waiting)
         await given(options.signal, rung)
       }
     },
@@ -74,15 +78,20 @@ export function openOutbox(parts: OutboxParts): Outbox {
       watch[Symbol.dispose]()
       closing.abort()
       await draining
+      await clear(parts, waiting)
     },
   }
 }
 
 /** Most facts on their way at once. */
 const window = 256
+/** Facts that were told and not taken out, at most. */
+const mostTold = 1024
+/** ms after which they are taken out, if no other fact came. */
+const clearMs = 250
 
 interface Draining extends OutboxParts {
-  readonly waiting: Table<Envelope>
+  readonly waiting: Waiting
   readonly closing: AbortSignal
   /** rung when something was put */
   readonly more: Bell
@@ -99,19 +108,28 @@ async function drain(parts: Draining): Promise<void> {
     const more = parts.more.rung()
     const connected = parts.connected.rung()
     try {
-      const page = [...waiting.range({ limit: window })]
+      // What a power loss could take back is not told.
+      await tables.flushed()
+      const page = waiting.first(window)
       if (page.length === 0) parts.drained.ring()
       const { told, failure } = await tellAll(parts, page)
-      if (told.length > 0) await tables.transaction(() => told.forEach((key) => void waiting.remove(key)))
+      for (const key of told) waiting.tell(key)
+      if (waiting.told() >= mostTold) await tables.transaction(waiting.clear)
       if (failure) throw failure
       failed = 0
-      if (page.length === 0) await given(closing, more)
+      if (page.length > 0) continue
+      if (waiting.told() === 0) await given(closing, more)
+      else if (!(await soon(closing, more, clearMs))) await tables.transaction(waiting.clear)
     } catch (error) {
       if (closing.aborted) return
       log.warn({ error, outbox: parts.name, attempt: ++failed }, 'publish facts: they wait for the bus')
       await either(closing, connected, pauseMs(failed))
     }
   }
+}
+
+const clear = async ({ tables }: OutboxParts, waiting: Waiting): Promise<void> => {
+  if (waiting.told() > 0) await tables.transaction(waiting.clear)
 }
 
 /** Publish a page: entities beside each other, the facts about one after another, up to the first that fails. */
@@ -146,7 +164,41 @@ async function tellOne(parts: Draining, event: Envelope): Promise<void> {
 /** From a tenth of a second to ten. */
 const pauseMs = (failed: number): number => Math.min(10_000, 100 * 2 ** (failed - 1)) * (0.5 + Math.random() / 2)
 
-const isEmpty = (table: Table<Envelope>): boolean => table.range({ limit: 1 })[Symbol.iterator]().next().done === true
+/** What is in the table, and what of it was told already. */
+interface Waiting {
+  /** Inside a transaction. */
+  put(key: string, event: Envelope): void
+  /** The first of those that were not told. */
+  first(limit: number): { key: string; value: Envelope }[]
+  /** It was told. */
+  tell(key: string): void
+  /** How many were told and are in the table all the same. */
+  told(): number
+  /** Inside a transaction: take them out. */
+  clear(): void
+}
+
+function openWaiting(tables: Tables, name: string): Waiting {
+  const table: Table<Envelope> = tables.table(`outbox.${name}`)
+  const told = new Set<string>()
+  return {
+    put: table.put,
+    first: (limit) => [
+      ...Iterator.from(table.range({ limit: limit + told.size }))
+        .filter(({ key }) => !told.has(key))
+        .take(limit),
+    ],
+    tell: (key) => void told.add(key),
+    told: () => told.size,
+    clear() {
+      const keys = [...told]
+      for (const key of keys) table.remove(key)
+      tables.afterCommit(() => {
+        for (const key of keys) told.delete(key)
+      })
+    },
+  }
+}
 
 /** Something to wait for that happens again and again. */
 interface Bell {
@@ -163,6 +215,17 @@ function bell(): Bell {
       next = Promise.withResolvers<void>()
     },
     rung: () => next.promise,
+  }
+}
+
+/** Whether it comes within `ms`. Gives up when told to. */
+async function soon(signal: AbortSignal, wait: Promise<void>, ms: number): Promise<boolean> {
+  const over = new AbortController()
+  try {
+    const late = delay(ms, false, { signal: over.signal, ref: false })
+    return await given(signal, Promise.race([wait.then(() => true), late]))
+  } finally {
+    over.abort()
   }
 }
 
