@@ -1,6 +1,7 @@
 /** How a snapshot is mounted, as words for a shell. */
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Mount } from '../../messages/snapshot.ts'
+import { asLayer, type OverlayData, overlayData } from '../../runtime/overlay-data.ts'
 
 /** Most bytes of options that mount(2) takes. */
 const page = 4095
@@ -17,45 +18,46 @@ export const mountLines = (mounts: readonly Mount[], target?: string): string[] 
 function wordsOf({ type, source, options }: Mount): string[] {
   // what is bound has no type
   if (options.some((option) => option === 'bind' || option === 'rbind')) return ['mount', ...optionWords(options), source]
-  const said = type === 'overlay' ? options.map(escaped) : options
-  const legacy = said.some((option) => option.length > longestValue) ? ['LIBMOUNT_FORCE_MOUNT2=always'] : []
-  if (fits(said)) return [...(legacy.length > 0 ? ['env', ...legacy] : []), 'mount', '-t', type, ...optionWords(said), source]
-  const { directory, options: shorter } = relative(said)
-  if (!fits(shorter))
-    throw new Failure(
-      'unimplemented',
-      `mount ${type} by mount(8): its ${countOf(said)} layers are more than a page of options has room for`,
-    )
-  return ['env', '-C', directory, ...legacy, 'mount', '-t', type, ...optionWords(shorter), source]
+  if (type !== 'overlay') return ['mount', '-t', type, ...optionWords(options), source]
+  const { said, from } = sayOverlay(overlayData(options))
+  const how = [
+    ...(from === undefined ? [] : ['-C', from]),
+    ...(said.some((option) => option.length > longestValue) ? ['LIBMOUNT_FORCE_MOUNT2=always'] : []),
+  ]
+  return [...(how.length > 0 ? ['env', ...how] : []), 'mount', '-t', type, ...optionWords(said), source]
 }
 
 const optionWords = (options: readonly string[]): string[] => (options.length > 0 ? ['-o', options.join(',')] : [])
 
-const fits = (options: readonly string[]): boolean => Buffer.byteLength(options.join(',')) <= page
-
-const countOf = (options: readonly string[]): number => options.find((option) => option.startsWith('lowerdir='))?.split(':').length ?? 0
-
-/** Options of overlay are parted by commas once more by the kernel. In `lowerdir` backslashes mean that already. */
-function escaped(option: string): string {
-  if (option.startsWith('lowerdir=')) return option.replaceAll(',', '\\,')
-  return /^(upperdir|workdir)=/.test(option) ? option.replace(/[\\,]/g, '\\$&') : option
+/** The options of an overlay; those that are too long otherwise as they are said from the directory all of it lies in. */
+function sayOverlay(data: OverlayData): { said: string[]; from?: string } {
+  const whole = saidFrom('', data)
+  if (fits(whole)) return { said: whole }
+  const from = directoryOf([...data.layers, ...data.places.map(([, path]) => path)])
+  const said = saidFrom(from, data)
+  if (fits(said)) return { said, from }
+  const count = data.layers.length
+  throw new Failure('unimplemented', `mount overlay by mount(8): its ${count} layers are more than a page of options has room for`)
 }
 
-/** The directory all those of an overlay lie in, and the options as seen from there. */
-function relative(options: readonly string[]): { directory: string; options: readonly string[] } {
-  const paths = options.flatMap((option) => {
-    const [, value] = /^(?:lowerdir|upperdir|workdir)=(.*)$/s.exec(option) ?? []
-    return value === undefined ? [] : value.split(/(?<!\\):/)
-  })
+const fits = (options: readonly string[]): boolean => Buffer.byteLength(options.join(',')) <= page
+
+/** Commas part options once more in the kernel; in `lowerdir` colons part paths, too. */
+function saidFrom(directory: string, { layers, places, rest }: OverlayData): string[] {
+  const short = (path: string) => path.slice(directory.length)
+  return [
+    ...rest,
+    ...(layers.length > 0 ? [`lowerdir=${layers.map((path) => asLayer(short(path)).replaceAll(',', '\\,')).join(':')}`] : []),
+    ...places.map(([name, path]) => `${name}=${short(path).replace(/[\\,]/g, '\\$&')}`),
+  ]
+}
+
+/** The nearest directory that all of them lie in, with the slash at its end. */
+function directoryOf(paths: readonly string[]): string {
   const [first = ''] = paths
   let end = first.lastIndexOf('/')
   while (end > 0 && !paths.every((path) => path.startsWith(first.slice(0, end + 1)))) end = first.lastIndexOf('/', end - 1)
-  const prefix = first.slice(0, end + 1)
-  return {
-    // to a shell it is a path like any other
-    directory: prefix.replace(/\\(.)/gs, '$1'),
-    options: options.map((option) => option.replaceAll(`=${prefix}`, '=').replaceAll(`:${prefix}`, ':')),
-  }
+  return first.slice(0, end + 1)
 }
 
 /** A word as a shell has to be told it. */
