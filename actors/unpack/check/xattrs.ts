@@ -1,4 +1,5 @@
 import { errnoOf } from '../../../runtime/errno.ts'
+import { opaqueName } from '../../../runtime/overlay-marks.ts'
 import { cstring, lgetxattr, llistxattr } from '../../../runtime/syscalls/index.ts'
 import { quoted } from '../invalid.ts'
 import type { Expected } from './expected.ts'
@@ -17,7 +18,7 @@ export function differenceOfXattrs(path: string, expected: Expected, { marksOnly
   const at = cstring(Buffer.from(path, 'latin1'))
   const names = namesOf(at)
   if (names === undefined) return undefined
-  if (marks && names.has(opaque) !== expected.opaque)
+  if (marks && names.has(opaqueName()) !== expected.opaque)
     return expected.opaque ? 'it does not hide what is below it' : 'it hides what is below it'
   if (marksOnly) return undefined
   for (const [name, value] of expected.xattrs) {
@@ -34,8 +35,6 @@ export function differenceOfXattrs(path: string, expected: Expected, { marksOnly
   }
   return undefined
 }
-
-const opaque = 'trusted.overlay.opaque'
 
 /** Undefined where the file system keeps none. */
 function namesOf(at: ReturnType<typeof cstring>): Set<string> | undefined {
