@@ -39,15 +39,16 @@ export function finishDirectory(ground: Ground, directory: Directory, entry: Ent
   const [accessed, modified] = timesOf(entry)
   directory.times = { accessed, modified }
   directory.setgid = (entry.mode & 0o2000) !== 0
+  // one that its owner may not write to could not be filled
+  const shut = !ground.powers.enters && (entry.mode & 0o700) !== 0o700
+  directory.mode = shut ? entry.mode : undefined
   const chown = !made || parent === undefined || mustChown(ground, parent, entry)
   const chmod = !made || mustChmod(ground, entry) || parent?.setgid === true
   if (!chown && !chmod && entry.xattrs === undefined) return
   const fd = ground.tree.fd(directory)
   if (chown) give(ground, entry, () => fchown(fd, entry.uid, entry.gid))
   setXattrs(ground, fd, entry)
-  // one that its owner may not write to could not be filled
-  if (chmod) fchmod(fd, ground.powers.enters ? entry.mode : entry.mode | 0o700)
-  directory.mode = ground.powers.enters ? undefined : entry.mode
+  if (chmod) fchmod(fd, shut ? entry.mode | 0o700 : entry.mode)
 }
 
 /** Times of all directories that are described, or were there before, and the modes they could not have yet. After everything else, and from below: what is shut stays shut. */
