@@ -1,13 +1,16 @@
 import type { content } from '../../messages/content.ts'
 import { type Context, Failure, type Handlers } from '../../messages/grammar/index.ts'
 import type { ingest } from '../../messages/ingest.ts'
-import { type Applied, type Checked, unpack } from '../../messages/unpack.ts'
+import type { lease } from '../../messages/lease.ts'
+import type { snapshot } from '../../messages/snapshot.ts'
+import { type Applied, type Checked, type Compared, unpack } from '../../messages/unpack.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import { tell } from '../../runtime/bus/tell.ts'
 import type { Home } from '../../runtime/home.ts'
 import { apply, type Progress } from './apply.ts'
 import { check } from './check/check.ts'
+import { type CompareRequest, compareSnapshots } from './compare/layer.ts'
 import { type GrowthComponents, growthOf } from './growth.ts'
 import { withProgress } from './progress.ts'
 import { openTarget } from './target.ts'
@@ -29,6 +32,13 @@ export function startUnpackWorker(home: Home, { actor }: { actor: string }): Pro
     ingest: client<typeof ingest>(bus, { node, actor: 'ingest' }),
     content: client<typeof content>(bus, { node, actor: 'content' }),
   }
+  const comparing = {
+    ...{ root: home.root, log },
+    snapshot: client<typeof snapshot>(bus, { node, actor: 'snapshot' }),
+    lease: client<typeof lease>(bus, { node, actor: 'lease' }),
+    ingest: client<typeof ingest>(bus, { node, actor: 'ingest' }),
+    content: client<typeof content>(bus, { node, actor: 'content' }),
+  }
   return serve(bus, {
     node,
     actor,
@@ -38,10 +48,7 @@ export function startUnpackWorker(home: Home, { actor }: { actor: string }): Pro
     handlers: {
       apply: (request, context) => applyOne(home, growth, request, context),
       check: (request, context) => checkOne(growth, request, context),
-      // biome-ignore lint/correctness/useYield: not yet
-      async *compare(_request, { fail }) {
-        fail('unimplemented', 'make a layer: not yet')
-      },
+      compare: (request, context) => compareTwo(home, comparing, request, context),
     },
   })
 }
@@ -79,6 +86,23 @@ async function* checkOne(growth: GrowthComponents, request: CheckRequest, contex
       { signal: given, onProgress },
     )
   yield* withProgress(work, { everyMs: paceMs, signal })
+}
+
+async function* compareTwo(
+  { tables, outbox }: Home,
+  components: Parameters<typeof compareSnapshots>[0],
+  request: CompareRequest,
+  context: Context,
+): AsyncGenerator<Compared | Progress> {
+  const { upper } = request
+  for await (const item of compareSnapshots(components, { request, everyMs: paceMs }, context)) {
+    if ('diffId' in item) {
+      const { digest } = item.descriptor
+      const data = { upper, digest, diffId: item.diffId, size: item.size }
+      await tables.transaction(() => outbox.put({ actor: 'unpack', fact: 'compared', entity: digest, trace: context.trace, data }))
+    }
+    yield item
+  }
 }
 
 const tellApplied = ({ tables, outbox }: Home, digest: string, { diffId, size, entries }: Applied, trace: string): Promise<void> =>
