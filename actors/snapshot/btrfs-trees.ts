@@ -1,17 +1,23 @@
-import { type FileHandle, open, rmdir } from 'node:fs/promises'
+import { type FileHandle, lstat, open, rmdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { errnoOf } from '../../runtime/errno.ts'
 import {
+  close,
   createSubvolume,
+  cstring,
   destroySubvolume,
   filesOf,
-  freezeSubvolume,
   ITEM,
   O,
+  RESOLVE,
   type Subvolume,
+  SystemError,
+  setFrozen,
   snapshotSubvolume,
   subvolumeOf,
   subvolumesIn,
   syncfsAsync,
+  tryOpenat2,
 } from '../../runtime/syscalls/index.ts'
 import type { Options, Usage } from './driver.ts'
 
@@ -28,43 +34,34 @@ export async function makeTree(directory: string, name: string): Promise<void> {
 
 /** Make `name` in `directory`, where nobody else looks yet, what the frozen tree at `from` is, to be written. Nothing is copied. */
 export async function forkTree(from: string, to: { directory: string; name: string }, options: Options = {}): Promise<void> {
-  const pending = [{ from: bytes(from), directory: bytes(to.directory), name: bytes(to.name) }]
-  for (let one = pending.shift(); one; one = pending.shift()) {
-    options.signal?.throwIfAborted()
-    await using source = await openDirectory(one.from)
-    await using directory = await openDirectory(one.directory)
-    await snapshotSubvolume(source.fd, directory.fd, one.name)
-    const made = below(one.directory, one.name)
-    for (const { path } of await subvolumesIn(source.fd, (await subvolumeOf(source.fd)).id)) {
-      // What stands for it so far.
-      await rmdir(below(made, path))
-      const slash = path.lastIndexOf('/') + 1
-      pending.push({ from: below(one.from, path), directory: below(made, path.subarray(0, slash)), name: path.subarray(slash) })
-    }
+  const made = bytes(join(to.directory, to.name))
+  for await (const { fd, path } of treeAt(from, options)) {
+    const at = path.length === 0 ? made : below(made, path)
+    // What stands for one inside, so far.
+    if (path.length > 0) await rmdir(at)
+    const slash = at.lastIndexOf('/')
+    await using directory = await openDirectory(at.subarray(0, slash))
+    await snapshotSubvolume(fd, directory.fd, at.subarray(slash + 1))
   }
 }
 
 /** Let nothing in the tree at `path` be written any more. */
 export async function freezeTree(path: string, options: Options = {}): Promise<void> {
-  const pending = [bytes(path)]
-  for (let one = pending.shift(); one; one = pending.shift()) {
-    options.signal?.throwIfAborted()
-    await using root = await openDirectory(one)
-    for (const { path: inside } of await subvolumesIn(root.fd, (await subvolumeOf(root.fd)).id)) pending.push(below(one, inside))
-    await freezeSubvolume(root.fd)
-  }
+  for await (const { fd } of treeAt(path, options)) await setFrozen(fd, true)
 }
 
 /** Delete the tree at `path`; what is not there, or is no subvolume, is left as it is. Its space is free some time after. */
 export async function destroyTree(path: string): Promise<void> {
-  await using root = await openDirectory(path).catch(ifNone)
-  if (!root || (await root.stat()).ino !== rootInode) return
-  const { id } = await subvolumeOf(root.fd)
-  const ids = [id]
-  for (const one of ids) for (const inside of await subvolumesIn(root.fd, one)) ids.push(inside.id)
-  // The root's own descriptor would be one in what is gone.
-  await using parent = await openDirectory(below(bytes(path), bytes('..')))
-  for (const one of ids.toReversed()) await destroySubvolume(parent.fd, one)
+  const status = await lstat(path).catch(ifNone)
+  if (!status?.isDirectory() || status.ino !== rootInode) return
+  const ids: bigint[] = []
+  for await (const { fd, id, isLeaf } of treeAt(path)) {
+    ids.push(id)
+    // Inside a frozen one nothing can be deleted.
+    if (!isLeaf) await setFrozen(fd, false)
+  }
+  await using directory = await openDirectory(dirname(path))
+  for (const id of ids.toReversed()) await destroySubvolume(directory.fd, id)
 }
 
 /**
@@ -74,17 +71,12 @@ export async function destroyTree(path: string): Promise<void> {
  */
 export async function measureTree(path: string, options: Options = {}): Promise<Usage> {
   await using root = await openDirectory(path)
-  options.signal?.throwIfAborted()
   await syncfsAsync(root.fd)
   const total = { size: 0, inodes: 0 }
-  const pending = [bytes(path)]
-  for (let one = pending.shift(); one; one = pending.shift()) {
-    await using at = await openDirectory(one)
-    const subvolume = await subvolumeOf(at.fd)
-    const { size, inodes } = await measureSubvolume(at.fd, subvolume, options)
+  for await (const subvolume of treeAt(path, options)) {
+    const { size, inodes } = await measureSubvolume(subvolume, options)
     total.size += size
     total.inodes += inodes
-    for (const inside of await subvolumesIn(at.fd, subvolume.id)) pending.push(below(one, inside.path))
   }
   return total
 }
@@ -95,14 +87,52 @@ export async function demandSearch(directory: string): Promise<void> {
   await subvolumesIn(at.fd, (await subvolumeOf(at.fd)).id)
 }
 
-async function measureSubvolume(directory: number, { id, isSnapshot, madeIn }: Subvolume, { signal }: Options): Promise<Usage> {
+/** A subvolume of a tree, open until the next is asked for. */
+interface Member extends Subvolume {
+  readonly fd: number
+  /** from the root of the tree; empty for that itself */
+  readonly path: Buffer<ArrayBuffer>
+  readonly isLeaf: boolean
+}
+
+/**
+ * The subvolumes of a tree, each before those inside it. Who is in a container may still move things about: no link is followed on the way to one, and what is found there and is another
+ * by now, or none, is passed over.
+ */
+async function* treeAt(path: string, { signal }: Options = {}): AsyncGenerator<Member> {
+  await using root = await openDirectory(path)
+  const pending: { path: Buffer<ArrayBuffer>; id?: bigint }[] = [{ path: Buffer.alloc(0) }]
+  for (let one = pending.shift(); one; one = pending.shift()) {
+    signal?.throwIfAborted()
+    const fd = tryOpenat2(root.fd, cstring(one.path.length === 0 ? '.' : one.path), { flags: O.RDONLY | O.DIRECTORY, resolve })
+    if (fd < 0) {
+      if (passable.includes(fd)) continue
+      throw new SystemError(-fd, 'openat2')
+    }
+    try {
+      const subvolume = await subvolumeOf(fd)
+      if (one.id !== undefined && one.id !== subvolume.id) continue
+      const inside = await subvolumesIn(fd, subvolume.id)
+      for (const { id, path } of inside) pending.push({ id, path: one.path.length === 0 ? path : below(one.path, path) })
+      yield { ...subvolume, fd, path: one.path, isLeaf: inside.length === 0 }
+    } finally {
+      close(fd)
+    }
+  }
+}
+
+const resolve = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS | RESOLVE.NO_MAGICLINKS
+/** ENOENT, ENOTDIR, ELOOP, EXDEV */
+const passable = [-2, -20, -40, -18]
+
+async function measureSubvolume({ fd, id, isSnapshot, madeIn }: Member, { signal }: Options): Promise<Usage> {
   // What one that is not made of another has was all written to it, also in the transaction that made it.
   const made = isSnapshot ? madeIn : -1n
   const seen = new Set<bigint>()
   let size = 0
   let inodes = 0
   let counted: bigint | undefined
-  for await (const items of filesOf(directory, id, { after: made })) {
+  for await (const items of filesOf(fd, id, { after: made })) {
     signal?.throwIfAborted()
     for (const { object, type, data } of items) {
       if ((type !== ITEM.inode && type !== ITEM.extent) || data.readBigUInt64LE(0) <= made) continue
@@ -135,5 +165,5 @@ const below = (directory: Buffer<ArrayBuffer>, name: Buffer<ArrayBuffer>): Buffe
 const openDirectory = (path: string | Buffer): Promise<FileHandle> => open(path, O.RDONLY | O.DIRECTORY | O.NOFOLLOW)
 
 function ifNone(error: unknown): undefined {
-  if (!['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) throw error
+  if (errnoOf(error) !== 'ENOENT') throw error
 }

@@ -35,10 +35,10 @@ export const destroySubvolume = (directory: number, id: bigint): Promise<void> =
   return ioctlAsync(directory, SNAP_DESTROY_V2, argument, 'BTRFS_IOC_SNAP_DESTROY_V2')
 }
 
-/** Let a subvolume be written no more. */
-export const freezeSubvolume = (subvolume: number): Promise<void> => {
+/** Let a subvolume be written no more, or again. */
+export const setFrozen = (subvolume: number, frozen: boolean): Promise<void> => {
   const argument = Buffer.alloc(8)
-  argument.writeBigUInt64LE(RDONLY)
+  argument.writeBigUInt64LE(frozen ? RDONLY : 0n)
   return ioctlAsync(subvolume, SUBVOL_SETFLAGS, argument, 'BTRFS_IOC_SUBVOL_SETFLAGS')
 }
 
