@@ -124,7 +124,7 @@ function losses(warn: (what: string) => void): { told: ReadonlySet<string>; lose
 
 /** Mark a directory as hiding what lies below it in other layers. */
 export function markOpaque(ground: Ground, directory: Directory): void {
-  fsetxattr(ground.tree.fd(directory), ground.powers.trusted ? opaqueName() : 'user.overlay.opaque', opaque)
+  fsetxattr(ground.tree.fd(directory), opaqueName(), opaque)
 }
 
 const opaque = Buffer.from('y')

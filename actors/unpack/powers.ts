@@ -12,8 +12,6 @@ export interface Powers {
   readonly gives: boolean
   /** Modes do not keep it out. */
   readonly enters: boolean
-  /** Speaks to overlayfs as root does; others have attributes of their own for it. */
-  readonly trusted: boolean
   /** bits that are missing from the mode of what is made */
   readonly umask: number
 }
@@ -34,11 +32,10 @@ export function currentPowers(): Powers {
     all: everywhere && has('chown') && has('enter') && has('own') && has('setgid') && has('devices') && has('capabilities'),
     gives: has('chown'),
     enters: has('enter'),
-    trusted: everywhere && has('admin'),
     // unknown: every mode is then set explicitly
     umask: Number.parseInt(words('Umask')[0] ?? '777', 8),
   }
 }
 
 /** Numbers of linux/capability.h. */
-const capabilities = { chown: 0, enter: 1, own: 3, setgid: 4, admin: 21, devices: 27, capabilities: 31 } as const
+const capabilities = { chown: 0, enter: 1, own: 3, setgid: 4, devices: 27, capabilities: 31 } as const

@@ -5,6 +5,7 @@ import { errnoOf } from '../../../runtime/errno.ts'
 import { close, nameRoom, O, openat, readlinkat, S, type Status, statx, tryStatx } from '../../../runtime/syscalls/index.ts'
 import type { Directory } from '../directory.ts'
 import type { Limits } from '../limits.ts'
+import { currentPowers } from '../powers.ts'
 import { Tree } from '../tree.ts'
 import type { Expectation, Expected } from './expected.ts'
 import { differenceOfXattrs } from './xattrs.ts'
@@ -42,6 +43,7 @@ const entryBytes = 16 * 1024
 class Search {
   readonly #init: DifferencesInit & { readonly tree: Tree; readonly report: Report }
   readonly #options: DifferencesOptions
+  readonly #powers = currentPowers()
   readonly #room = nameRoom()
   readonly #slice = Buffer.allocUnsafeSlow(2 ** 20)
   /** inodes of what was found, and what they were found as */
@@ -84,6 +86,8 @@ class Search {
 
   #missing(path: string, { kind, implied }: Expected): void {
     if (this.#init.onParent && (implied || kind === 'removed' || kind === 'foreign')) return
+    // who may not make devices did not
+    if (!this.#powers.all && (kind === 'character' || kind === 'block')) return
     this.#init.report(path, kind === 'removed' ? 'the mark of its removal is missing' : 'it is missing')
   }
 
@@ -125,16 +129,19 @@ class Search {
   #attributes(expected: Expected, status: Status, at: string): string | undefined {
     const { kind, mode, uid, gid, modified, major, minor } = expected
     const { onParent, expectation } = this.#init
-    if (expected.implied) return onParent ? undefined : differenceOfXattrs(at, expected, { marksOnly: true, inherits: true, marks: true })
+    if (expected.implied)
+      return onParent ? undefined : differenceOfXattrs(at, expected, { marksOnly: true, inherits: true, marks: true, powers: this.#powers })
     const bits = status.mode & 0o7777
-    if (kind !== 'symlink' && bits !== mode) return `mode ${bits.toString(8)} in place of ${mode.toString(8)}`
-    const privileged = process.geteuid?.() === 0
-    if (privileged && (status.uid !== uid || status.gid !== gid)) return `owner ${status.uid}:${status.gid} in place of ${uid}:${gid}`
+    // of a file given to nobody else, others are not to take the rights
+    const kept = this.#powers.all || kind !== 'file' ? 0o7777 : 0o1777
+    if (kind !== 'symlink' && bits !== mode && (bits & 0o6000 & ~mode || (bits & kept) !== (mode & kept)))
+      return `mode ${bits.toString(8)} in place of ${mode.toString(8)}`
+    if (this.#powers.all && (status.uid !== uid || status.gid !== gid)) return `owner ${status.uid}:${status.gid} in place of ${uid}:${gid}`
     if (status.modified.seconds !== modified.seconds || status.modified.nanoseconds !== modified.nanoseconds)
       return `changed at ${text(status.modified)} in place of ${text(modified)}`
     if ((kind === 'character' || kind === 'block') && (status.major !== major || status.minor !== minor))
       return `device ${status.major}:${status.minor} in place of ${major}:${minor}`
-    return differenceOfXattrs(at, expected, { marksOnly: false, inherits: expectation.inherits, marks: !onParent })
+    return differenceOfXattrs(at, expected, { marksOnly: false, inherits: expectation.inherits, marks: !onParent, powers: this.#powers })
   }
 
   #link(at: number, name: string, { target }: Expected): string | undefined {
@@ -155,7 +162,7 @@ class Search {
 
   /** Who may read a file need not be who may leave its time of access alone. */
   #noatime(): number {
-    return process.geteuid?.() === 0 ? O.NOATIME : 0
+    return this.#powers.all ? O.NOATIME : 0
   }
 
   async #hash(fd: number): Promise<string> {

@@ -3,6 +3,7 @@ import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from 'node:f
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Outcome } from '../../../actors/unpack/apply.ts'
+import type { Verdict } from '../../../actors/unpack/check/check.ts'
 import * as tar from '../../support/layers.ts'
 import { listing } from '../../support/listing.ts'
 import { type Ground, ground, isRoot } from './applying.ts'
@@ -14,28 +15,28 @@ const mine = { uid: nobody, gid: nobody }
 const program = new URL('apply-process.ts', import.meta.url).pathname
 const asUser = { uid: nobody, gid: nobody, maxBuffer: 1 << 24 }
 
+interface Place extends Ground {
+  applied(layer: Buffer, whiteouts?: string): Outcome
+  checked(layer: Buffer, whiteouts?: string): Verdict
+}
+
 /** A place that is nobody's, and who applies there: an ordinary user, or one who is root in a namespace of his own. */
-function place(through: readonly string[] = []): Ground & { applied(layer: Buffer, whiteouts?: string): Outcome } {
+function place(through: readonly string[] = []): Place {
   const at = ground()
   chmodSync(at.base, 0o755)
   chownSync(at.root, nobody, nobody)
   let blobs = 0
+  const run = (what: string, layer: Buffer, whiteouts: string): unknown => {
+    const blob = join(at.base, `layer-${blobs++}`)
+    writeFileSync(blob, layer)
+    const words = [...through, process.execPath, '--disable-warning=ExperimentalWarning', program, what, blob, at.root, whiteouts]
+    const [command = '', ...rest] = words
+    return JSON.parse(execFileSync(command, rest, asUser).toString())
+  }
   return {
     ...at,
-    applied(layer, whiteouts = 'remove') {
-      const blob = join(at.base, `layer-${blobs++}`)
-      writeFileSync(blob, layer)
-      const [command = '', ...rest] = [
-        ...through,
-        process.execPath,
-        '--disable-warning=ExperimentalWarning',
-        program,
-        blob,
-        at.root,
-        whiteouts,
-      ]
-      return JSON.parse(execFileSync(command, rest, asUser).toString()) as Outcome
-    },
+    applied: (layer, whiteouts = 'remove') => run('apply', layer, whiteouts) as Outcome,
+    checked: (layer, whiteouts = 'remove') => run('check', layer, whiteouts) as Verdict,
   }
 }
 
@@ -118,6 +119,18 @@ describe.runIf(isRoot)('an ordinary user', () => {
     expect(listing(at.root)['shut']).toMatchObject({ content: 'now a file' })
   })
 
+  test('is not told that damaged is what he could not have', () => {
+    using at = place()
+    at.applied(readable)
+    expect(at.checked(readable)).toMatchObject({ differing: 0 })
+    chmodSync(join(at.root, 'usr/su'), 0o777)
+    chmodSync(join(at.root, 'usr/ping'), 0o6644)
+    expect(at.checked(readable).damaged).toEqual([
+      { path: 'usr/ping', why: 'mode 6644 in place of 644' },
+      { path: 'usr/su', why: 'mode 777 in place of 4755' },
+    ])
+  })
+
   test('gets a failure that says what, where he may not write at all', () => {
     using at = place()
     chownSync(at.root, 0, 0)
@@ -125,6 +138,13 @@ describe.runIf(isRoot)('an ordinary user', () => {
     expect(listing(at.root)).toEqual({})
   })
 })
+
+const readable = archive(
+  directory('usr'),
+  file('usr/su', 'su', { mode: 0o4755 }),
+  file('usr/ping', 'ping', { pax: { 'SCHILY.xattr.security.capability': capability } }),
+  tar.character('null', 1, 3),
+)
 
 const namespaced = ['unshare', '--map-root-user', '--user']
 
@@ -157,7 +177,7 @@ describe.runIf(isRoot)('root of a user namespace', () => {
     mkdirSync(lower)
     chownSync(lower, nobody, nobody)
     const first = archive(directory('a'), file('a/gone', 'x'), file('a/kept', 'x'), directory('b'), file('b/hidden', 'x'))
-    execFileSync(process.execPath, [program, written(at, first), lower, 'overlay'], asUser)
+    execFileSync(process.execPath, [program, 'apply', written(at, first), lower, 'overlay'], asUser)
     at.applied(archive(directory('a'), file('a/.wh.gone'), directory('b'), file('b/.wh..wh..opq'), file('b/new', '')), 'overlay')
     const view = join(at.base, 'view')
     mkdirSync(view)
