@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Digest } from '../../messages/words/index.ts'
+import type { Decoder } from '../../runtime/decompress/index.ts'
 import { fromErrno } from '../../runtime/errno.ts'
 import { leavingRoom } from '../../runtime/room.ts'
 import { finishDirectories } from './attributes.ts'
@@ -9,7 +10,7 @@ import { impliedPaths } from './implied.ts'
 import { inflate } from './inflate.ts'
 import { Layer } from './layer.ts'
 import { defaultLimits, type Limits } from './limits.ts'
-import { reading, release } from './reading.ts'
+import { reading } from './reading.ts'
 import type { Growth } from './source.ts'
 import { tarReader } from './tar/reader.ts'
 
@@ -35,6 +36,8 @@ export interface ApplyOptions {
   readonly onProgress?: (progress: Progress) => void
   /** Called for what could not be kept, a few times at most. */
   readonly warn?: (what: string) => void
+  /** decodes gzip, in place of the quickest there is */
+  readonly gzip?: (() => Decoder) | undefined
 }
 
 /** Compressed bytes read, bytes of files written, entries. */
@@ -68,12 +71,11 @@ export async function apply(applying: Applying, options: ApplyOptions): Promise<
   const hash = createHash('sha256')
   let size = 0
   await using source = reading(applying, signal)
-  for await (const chunk of inflate(source.pieces, { limits, taken: source.taken, signal })) {
+  for await (const chunk of inflate(source.pieces, { limits, taken: source.taken, gzip: options.gzip })) {
     signal.throwIfAborted()
     hash.update(chunk)
     size += chunk.length
     reader.push(chunk)
-    release(chunk)
     onProgress({ offset: source.taken(), written: layer.written, entries: layer.entries })
   }
   reader.finish()

@@ -31,11 +31,3 @@ export function reading(
     },
   }
 }
-
-/**
- * Give the memory of a chunk back, which nobody looks at again: the collector does not see how much it is, comes late and often, and stops the thread each time.
- * The end of its room is where the decoder has left it for another; smaller rooms are shared with others.
- */
-export function release({ buffer, byteOffset, byteLength }: Buffer): void {
-  if (byteLength >= 64 * 1024 && byteOffset + byteLength === buffer.byteLength) (buffer as ArrayBuffer).transfer(0)
-}

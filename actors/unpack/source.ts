@@ -14,7 +14,7 @@ const pieceSize = 256 * 1024
 
 /**
  * The bytes of a blob as they arrive. The file is opened once, so it may be renamed meanwhile. Waits for growth and never asks for it;
- * growth that comes while bytes are used is taken together. `size` is what the whole must come to. Fails with data_loss when it does
+ * growth that comes while bytes are used is taken together. A piece is good until the next is asked for. `size` is what the whole must come to. Fails with data_loss when it does
  * not, unavailable when growth ends early.
  */
 export async function* readGrowing(
@@ -24,6 +24,7 @@ export async function* readGrowing(
   using latest = follow(growth, signal)
   let file: { path: string; fd: number } | undefined
   let at = 0
+  const room = Buffer.allocUnsafeSlow(Math.min(pieceSize, size))
   try {
     for (let known = await latest.beyond(-1); ; known = await latest.beyond(at)) {
       file ??= open(known.path)
@@ -34,7 +35,7 @@ export async function* readGrowing(
       if (known.offset > size) throw new Failure('data_loss', `read ${file.path}: ${known.offset} bytes where ${size} were said`)
       while (at < known.offset) {
         signal.throwIfAborted()
-        const piece = read(file, at, Math.min(pieceSize, known.offset - at))
+        const piece = read(file, at, room.subarray(0, known.offset - at))
         at += piece.length
         yield piece
       }
@@ -61,11 +62,10 @@ function gone(path: string): never {
 }
 
 /** In place: the bytes were just written, so they are in memory. */
-function read({ path, fd }: { path: string; fd: number }, at: number, length: number): Buffer {
-  const room = Buffer.allocUnsafeSlow(length)
+function read({ path, fd }: { path: string; fd: number }, at: number, room: Buffer): Buffer {
   let got: number
   try {
-    got = readSync(fd, room, 0, length, at)
+    got = readSync(fd, room, 0, room.length, at)
   } catch (error) {
     throw fromErrno(error, `read blob ${path}`)
   }

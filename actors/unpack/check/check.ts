@@ -5,7 +5,7 @@ import { errnoOf, fromErrno } from '../../../runtime/errno.ts'
 import type { Whiteouts } from '../ground.ts'
 import { inflate } from '../inflate.ts'
 import { defaultLimits, type Limits } from '../limits.ts'
-import { type Reading, reading, release } from '../reading.ts'
+import { type Reading, reading } from '../reading.ts'
 import { tarReader } from '../tar/reader.ts'
 import { reportDifferences } from './differences.ts'
 import { type Expectation, Expecting } from './expected.ts'
@@ -80,10 +80,9 @@ async function read(
     }
   }
   try {
-    for await (const chunk of inflate(hashed(), { limits, taken: source.taken, signal })) {
+    for await (const chunk of inflate(hashed(), { limits, taken: source.taken })) {
       signal.throwIfAborted()
       reader.push(chunk)
-      release(chunk)
       onProgress({ offset: source.taken(), written: 0, entries: expecting.entries })
     }
     reader.finish()

@@ -7,7 +7,7 @@ import { tempDirectory } from '../../support/temp.ts'
 const signal = new AbortController().signal
 
 async function whole(growth: AsyncIterable<Growth>, size: number): Promise<string> {
-  return Buffer.concat(await Array.fromAsync(readGrowing(growth, { size, signal }))).toString()
+  return Buffer.concat(await Array.fromAsync(readGrowing(growth, { size, signal }), (piece) => Buffer.from(piece))).toString()
 }
 
 describe('a blob that arrives', () => {
