@@ -2,6 +2,7 @@
  * `npm run bench -- answers IMAGE…`: how fast a node answers, idle and while it pulls.
  * `npm run bench -- ingest`: blobs into our content store and into containerd's, small and large, one and eight at a time.
  * `npm run bench -- make-layers REGISTRY`: push an image of 60 small layers to measure with.
+ * `npm run bench -- snapshots`: lives of snapshots with each driver, ours and containerd's: what each question takes, and mounting what it answers.
  * `npm run bench -- pull IMAGE…`: us and containerd in alternate runs, each cold, against a registry on loopback; medians with least and most, as a table and, with
  * `--json FILE`, as JSON. Run as root on a machine with nothing else to do.
  */
@@ -17,6 +18,8 @@ import { ingestTable } from './ingest-table.ts'
 import { limitsOf } from './limits.ts'
 import { pushManyLayers } from './many-layers.ts'
 import { type PullOptions, run, warmMemory } from './measure.ts'
+import { measureSnapshots } from './snapshots.ts'
+import { snapshotsTable } from './snapshots-table.ts'
 import { type Measured, table } from './table.ts'
 
 const program = new Command('bench')
@@ -42,6 +45,15 @@ program
   .option('--scratch <directory>', 'where the file systems to work on are made', tmpdir())
   .action(ingest)
 program
+  .command('snapshots')
+  .option('--runs <n>', 'runs of each', Number, 5)
+  .option('--lives <n>', 'in each run, one after the other, and as many again eight at a time', Number, 50)
+  .option('--layers <n>', 'below each of them', Number, 10)
+  .option('--files <n>', 'in each layer', Number, 20)
+  .option('--json <file>', 'write everything measured there')
+  .option('--scratch <directory>', 'where the file system to work on is made', tmpdir())
+  .action(snapshots)
+program
   .command('make-layers')
   .argument('<registry>', 'host:port on loopback')
   .option('--count <n>', 'of layers', Number, 60)
@@ -60,6 +72,21 @@ async function ingest(options: { runs: number; sizes: readonly number[]; json?: 
   const measured = await measureIngests({ ...options, sizes, withPeer: peer !== undefined })
   console.log(ingestTable(measured))
   if (options.json) await writeFile(options.json, JSON.stringify({ date: new Date().toISOString(), peer, ...measured }, undefined, 2))
+}
+
+async function snapshots(options: {
+  runs: number
+  lives: number
+  layers: number
+  files: number
+  json?: string
+  scratch: string
+}): Promise<void> {
+  const peer = await containerdVersion()
+  console.error(machine(peer))
+  const lived = await measureSnapshots({ ...options, withPeer: peer !== undefined })
+  console.log(snapshotsTable(lived))
+  if (options.json) await writeFile(options.json, JSON.stringify({ date: new Date().toISOString(), peer, lived }, undefined, 2))
 }
 
 async function pull(images: string[], options: { runs: number; first?: string; json?: string; scratch: string }): Promise<void> {
