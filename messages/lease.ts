@@ -32,9 +32,13 @@ export const lease = {
     failures: ['not_found'],
     example: { id: 'mine', seconds: 3600 },
   }),
-  add: call('Have a lease hold things that are there. All or none.', {
-    request: z.object({ id: Lease, things: z.array(Thing).min(1).max(1000) }),
-    reply: Nothing,
+  add: call('Have a lease hold things that are there. All or none, unless some are enough.', {
+    request: z.object({
+      id: Lease,
+      things: z.array(Thing).min(1).max(1000),
+      some: z.literal(true).optional().meta({ description: 'those that are there are held, the others are named in the answer' }),
+    }),
+    reply: z.object({ absent: z.array(Thing) }),
     failures: ['not_found'],
     example: { id: 'mine', things: [{ kind: 'content', key: `sha256:${'0'.repeat(64)}` }] },
   }),

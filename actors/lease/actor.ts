@@ -17,10 +17,7 @@ export async function startLease(home: Home, { now = () => new Date().toISOStrin
     handlers: {
       create: (request, context) => leases.create(request, context),
       renew: ({ id, ...until }, context) => leases.renew(id, until, context),
-      async add({ id, things }) {
-        await leases.add(id, things)
-        return {}
-      },
+      add: async ({ id, things, some }) => ({ absent: await leases.add(id, things, { some }) }),
       async drop({ id, things }) {
         await leases.drop(id, things)
         return {}

@@ -25,8 +25,8 @@ export interface LeaseStore extends AsyncDisposable {
   create(request: { id?: string | undefined; labels: Labels } & Until, asked: Asked): Promise<LeaseInfo>
   /** Fails with not_found. */
   renew(id: string, until: Until, asked: Asked): Promise<LeaseInfo>
-  /** All or none; fails with not_found when the lease or one of the things is not there. */
-  add(id: string, things: readonly Thing[]): Promise<void>
+  /** All or none; fails with not_found when the lease or one of the things is not there. If `some` are enough, those that are not there are passed over, and answered. */
+  add(id: string, things: readonly Thing[], options?: { some?: true | undefined }): Promise<Thing[]>
   /** Fails with not_found when the lease is not there. */
   drop(id: string, things: readonly Thing[]): Promise<void>
   /** Fails with not_found. */
@@ -129,10 +129,13 @@ export function openLeaseStore({ tables, outbox, log, now }: LeaseStoreComponent
         throw error
       }
     },
-    add: (id, things) =>
+    add: (id, things, { some } = {}) =>
       tables.transaction(() => {
-        for (const thing of things)
-          if (!keeping.hold(thing, id)) throw new Failure('not_found', `add ${thing.kind} ${thing.key} to lease ${id}: it is not there`)
+        lasting(id, 'add things to')
+        const absent = things.filter((thing) => !keeping.hold(thing, id))
+        const [first] = absent
+        if (first && !some) throw new Failure('not_found', `add ${first.kind} ${first.key} to lease ${id}: it is not there`)
+        return absent
       }),
     drop: (id, things) =>
       tables.transaction(() => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { Step } from '../../messages/pull.ts'
-import type { Descriptor, Digest } from '../../messages/words/index.ts'
+import type { Descriptor, Digest, Labels } from '../../messages/words/index.ts'
 import type { Asks } from './asks.ts'
 import { addLabels, broughtLabels } from './labels.ts'
 
@@ -15,6 +15,8 @@ export interface BlobRequest {
   readonly descriptor: Descriptor
   /** holds it, from the first byte on */
   readonly lease: string
+  /** It is here, and held, unless it was removed since. */
+  readonly here?: boolean | undefined
   /** Tokens of ingests that this node's pulls hold, by digest. One that could not be given back, because the bus was away, is given back before the next try. */
   readonly tokens: Map<Digest, string>
 }
@@ -33,6 +35,8 @@ export async function bringBlob(asks: Asks, request: BlobRequest, { signal, repo
   const { name, descriptor, lease, tokens } = request
   const { digest, size } = descriptor
   const labels = broughtLabels(request)
+  if (request.here && (await isLabelled(asks, digest, labels, { signal }))) return report({ status: 'exists', offset: size })
+  if (size <= smallBytes) return await bringSmall(asks, request, { signal, report })
   const left = tokens.get(digest)
   if (left) await giveBack(asks, { token: left })
   // of our own making, so that it is known even when the answer to open is lost with the bus
@@ -62,6 +66,36 @@ export async function bringBlob(asks: Asks, request: BlobRequest, { signal, repo
       () => tokens.delete(digest),
       (error: unknown) => asks.log.warn({ err: error, digest }, 'an ingest could not be given back yet'),
     )
+  }
+}
+
+/** What is fetched before its ingest would be open: a message carries it, and nobody watches it grow. */
+const smallBytes = 64 * 1024
+
+/** Bring a small blob in two messages. Cut off, there is nothing of it to go on with. */
+async function bringSmall(asks: Asks, request: BlobRequest, { signal, report }: BlobOptions): Promise<void> {
+  const { name, descriptor, lease } = request
+  const { digest, size } = descriptor
+  const labels = broughtLabels(request)
+  let bytes = new Uint8Array()
+  for await (const piece of asks.fetch.object({ reference: name, descriptor }, { signal })) bytes = piece.bytes
+  try {
+    await asks.ingest.put({ digest, bytes, labels, lease }, { signal, timeoutMs: verifyingMs })
+  } catch (error) {
+    if (!isFailure(error, 'already_exists')) throw error
+    await addLabels(asks, digest, labels, { signal })
+  }
+  report({ status: 'verifying', offset: size })
+}
+
+/** Whether it is here; then it has said of it what it lacked. */
+async function isLabelled(asks: Asks, digest: Digest, labels: Labels, options: { signal: AbortSignal }): Promise<boolean> {
+  try {
+    await addLabels(asks, digest, labels, options)
+    return true
+  } catch (error) {
+    if (isFailure(error, 'not_found')) return false
+    throw error
   }
 }
 

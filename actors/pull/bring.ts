@@ -7,7 +7,7 @@ import { about } from './about.ts'
 import type { Asks } from './asks.ts'
 import { type BlobProgress, bringBlob } from './blob.ts'
 import type { Board } from './board.ts'
-import { demandBlobs, demandHere, recorded } from './here.ts'
+import { demandHere, type Found, lookFor, recorded } from './here.ts'
 import { unpackedImageLabels } from './labels.ts'
 import { type Layer, type LayerOptions, makeLayer } from './layer.ts'
 import { holds, type PullLease } from './lease.ts'
@@ -45,16 +45,16 @@ export async function bring(
   board.mark(root, {})
   const driver = input.unpack ? persist(() => pickDriver(all.asks, input.driver, { signal }), { signal }) : undefined
   driver?.catch(() => {})
-  const here = await recorded(all.asks, { name, target: root, lease }, { signal })
-  const from = { name, here, only: input.here === true }
+  const found = await recorded(all.asks, { name, target: root, lease }, { signal })
+  const from = { name, found, only: input.here === true }
   const read = async (descriptor: Descriptor, options: { signal: AbortSignal }) => {
+    await lookFor(all.asks, { found, digests: [descriptor.digest], lease }, options)
     await blob(all, { ...from, descriptor }, { board, lease, signal: options.signal }).verified
     finish(board, descriptor)
     return await persist(() => readWhole(all.asks, descriptor, options), options)
   }
   const tree = await readTree({ root, platform: input.platform }, read, { signal })
   for (const { descriptor } of tree.layers) board.mark(descriptor, { status: 'waiting' })
-  if (from.only) await demandHere(all.asks, { name, tree, here, lease }, { signal })
   await bringLayers(all, { ...from, tree, driver: await driver }, { board, lease, signal })
   return { manifest: tree.manifest, config: tree.config, platform: tree.platform, parts: tree.parts }
 }
@@ -63,32 +63,26 @@ export async function bring(
 interface From {
   /** the reference they are fetched by */
   readonly name: string
-  /** digests of those that are known to be here, and held */
-  readonly here: Set<Digest>
-  /** no other is to be fetched */
+  readonly found: Found
+  /** what is not here is not fetched */
   readonly only: boolean
 }
 
 /** One blob, shared with every other pull that wants it. Both promises fail when it does; neither needs to be awaited. */
 function blob(
   all: Bringing,
-  { name, descriptor, here, only }: From & { descriptor: Descriptor },
+  { name, descriptor, found, only }: From & { descriptor: Descriptor },
   { board, lease, signal }: BringOptions,
 ): LayerOptions['blob'] {
   const { asks, tokens } = all
-  if (here.has(descriptor.digest)) {
+  const known = found.get(descriptor.digest)
+  if (only) demandHere({ name, found, digests: [descriptor.digest] })
+  if (only || known === 'recorded') {
     board.mark(descriptor, { status: 'exists', offset: descriptor.size })
     return { begun: Promise.resolve(), verified: Promise.resolve() }
   }
-  if (only) {
-    const verified = demandBlobs(asks, { name, descriptors: [descriptor], lease }, { signal }).then(() =>
-      board.mark(descriptor, { status: 'exists', offset: descriptor.size }),
-    )
-    verified.catch(() => {})
-    return { begun: verified, verified }
-  }
   const begun = Promise.withResolvers<void>()
-  const request = { name, descriptor, lease: lease.id, tokens }
+  const request = { name, descriptor, lease: lease.id, tokens, here: known === 'here' }
   const work = (signal: AbortSignal, report: (progress: BlobProgress) => void) =>
     all.downloads(() => asks.persist(() => bringBlob(asks, request, { signal, report }), { signal }), { signal })
   const onProgress = (progress: BlobProgress) => {
@@ -113,15 +107,19 @@ async function bringLayers(
   const committed = tree.layers.map(() => Promise.withResolvers<void>())
   for (const { promise } of committed) promise.catch(() => {})
 
-  const there = driver ? heldSnapshots(asks, { chain, driver, lease }, { signal }) : Promise.resolve(0)
-  there.catch(() => {})
+  const { found, name, only } = from
+  const digests = tree.layers.map(({ descriptor }) => descriptor.digest)
+  const names = driver ? chain.map((chainId) => `${driver.name}/${chainId}`) : []
+  const others = names.map((key) => ({ kind: 'snapshot' as const, key }))
+  const absent = await lookFor(asks, { found, digests, others, lease }, { signal })
+  if (only) demandHere({ name, found, digests })
 
   await allOrNone(tree.layers, signal, async ({ descriptor, diffId }, joined, i) => {
     const options = { board, lease, signal: joined }
     const fetched = blob(all, { ...from, descriptor }, options)
     fetched.verified.catch(() => {})
     try {
-      if (driver && i >= (await there)) {
+      if (driver && absent.has(names[i] ?? '')) {
         const layer: Layer = { descriptor, diffId, chainId: chain[i] ?? diffId, parent: chain[i - 1] }
         await snapshot(all, layer, { driver, blob: fetched, parentCommitted: committed[i - 1]?.promise ?? Promise.resolve(), ...options })
       }
@@ -138,24 +136,6 @@ async function bringLayers(
   if (!driver || !chainId) return
   const labels = unpackedImageLabels({ driver: driver.name, chainId })
   await asks.persist(async () => await asks.content.label({ digest: tree.config.digest, labels }, { signal }), { signal })
-}
-
-/**
- * How many of a chain's snapshots, from the first on, are there; held by the lease. One that is there has all below it, so asking for few tells of all: first
- * the last, as of an image that is here, then the first, as of one that is not.
- */
-async function heldSnapshots(
-  asks: Asks,
-  { chain, driver, lease }: { chain: readonly Digest[]; driver: Driver; lease: PullLease },
-  options: { signal: AbortSignal },
-): Promise<number> {
-  const isThere = (i: number) => holds(asks, lease, [{ kind: 'snapshot', key: `${driver.name}/${chain[i]}` }], options)
-  let [some, all] = [0, chain.length]
-  for (let i = all - 1; some < all; i = i === chain.length - 1 ? 0 : (some + all) >> 1) {
-    if (await isThere(i)) some = i + 1
-    else all = i
-  }
-  return some
 }
 
 /** One layer's snapshot, shared with every other pull that wants it. */

@@ -2,50 +2,52 @@ import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { Image } from '../../messages/image.ts'
 import type { Descriptor, Digest, Thing } from '../../messages/words/index.ts'
 import type { Asks } from './asks.ts'
-import { holds, type PullLease } from './lease.ts'
-import type { Tree } from './tree.ts'
+import { holdsSome, type PullLease } from './lease.ts'
+
+/**
+ * What is known of blobs, by digest. `recorded`: it is here, held, and has said of it all that is to be said. `here`: it is here and held. `absent`: it was not here when it
+ * was looked for.
+ */
+export type Found = Map<Digest, 'recorded' | 'here' | 'absent'>
+
+/** A thing to be looked for. */
+export const blobThing = (digest: Digest): Thing => ({ kind: 'content', key: digest })
 
 interface Options {
   readonly signal: AbortSignal
 }
 
-/**
- * The blobs a name is recorded with, when it is recorded with this target: they are here, with all that is to be said of them, and held by the lease, all at once. None when
- * any of them is gone: then each is looked for by itself.
- */
+/** Of the blobs that a name is recorded with, when it is recorded with this target, those that are here; they are held by the lease then. */
 export async function recorded(
   asks: Asks,
   { name, target, lease }: { name: string; target: Descriptor; lease: PullLease },
   options: Options,
-): Promise<Set<Digest>> {
+): Promise<Found> {
   const image = await imageOf(asks, name, options)
-  if (image?.target.digest !== target.digest) return new Set()
+  if (image?.target.digest !== target.digest) return new Map()
   const present = image.parts.filter(({ state }) => state === 'present').map(({ descriptor }) => descriptor.digest)
   const digests = new Set([image.target.digest, image.manifest.digest, image.config.digest, ...present])
-  return (await holdsAll(asks, lease, [...digests].map(blobThing), options)) ? digests : new Set()
+  const absent = await holdsSome(asks, lease, [...digests].map(blobThing), options)
+  for (const { key } of absent) digests.delete(key)
+  return new Map([...digests].map((digest) => [digest, 'recorded']))
 }
 
-/** Fails with failed_precondition, naming all that is not here, unless a whole tree is; held by the lease then. */
-export async function demandHere(
+/** Look for blobs of which nothing is known yet, and for other things, all at once; those that are here are held by the lease then. Answers the names of others that are not. */
+export async function lookFor(
   asks: Asks,
-  { name, tree, here, lease }: { name: string; tree: Tree; here: Set<Digest>; lease: PullLease },
+  { found, digests, others = [], lease }: { found: Found; digests: readonly Digest[]; others?: readonly Thing[]; lease: PullLease },
   options: Options,
-): Promise<void> {
-  const lacking = tree.layers.map(({ descriptor }) => descriptor).filter(({ digest }) => !here.has(digest))
-  await demandBlobs(asks, { name, descriptors: lacking, lease }, options)
-  for (const { digest } of lacking) here.add(digest)
+): Promise<Set<string>> {
+  const unknown = [...new Set(digests)].filter((digest) => !found.has(digest))
+  const things = [...unknown.map(blobThing), ...others]
+  const absent = new Set((await holdsSome(asks, lease, things, options)).map(({ key }) => key))
+  for (const digest of unknown) found.set(digest, absent.has(digest) ? 'absent' : 'here')
+  return absent
 }
 
-/** Fails with failed_precondition, naming those that are not here, unless all are; held by the lease then. */
-export async function demandBlobs(
-  asks: Asks,
-  { name, descriptors, lease }: { name: string; descriptors: readonly Descriptor[]; lease: PullLease },
-  options: Options,
-): Promise<void> {
-  const digests = [...new Set(descriptors.map(({ digest }) => digest))]
-  if (await holdsAll(asks, lease, digests.map(blobThing), options)) return
-  const there = await Promise.all(digests.map((digest) => holds(asks, lease, [blobThing(digest)], options)))
-  const missing = digests.filter((_, at) => !there[at])
+/** Fails with failed_precondition, naming all of these blobs that are not here. */
+export function demandHere({ name, found, digests }: { name: string; found: Found; digests: readonly Digest[] }): void {
+  const missing = [...new Set(digests)].filter((digest) => found.get(digest) === 'absent')
   if (missing.length === 0) return
   throw new Failure('failed_precondition', `unpack ${name}: not here: ${missing.join(', ')}`, { details: { missing } })
 }
@@ -62,17 +64,6 @@ async function imageOf(asks: Asks, name: string, options: Options): Promise<Imag
   }, options)
 }
 
-/** As many as one message may name. */
-const together = 1000
-
-async function holdsAll(asks: Asks, lease: PullLease, things: readonly Thing[], options: Options): Promise<boolean> {
-  for (let at = 0; at < things.length; at += together)
-    if (!(await holds(asks, lease, things.slice(at, at + together), options))) return false
-  return true
-}
-
-const blobThing = (digest: Digest): Thing => ({ kind: 'content', key: digest })
-
 /** Have the name keep all of a tree that is unpacked, whatever of it was recorded before; what the name stands for stays. Passed over when it names something else by now. */
 export async function keepUnpacked(
   asks: Asks,
@@ -81,11 +72,10 @@ export async function keepUnpacked(
 ): Promise<void> {
   const image = await imageOf(asks, name, options)
   if (image?.target.digest !== target.digest) return
-  const present = new Map(parts.filter(({ state }) => state === 'present').map((part) => [part.descriptor.digest, part]))
   const all = new Map(image.parts.map((part) => [part.descriptor.digest, part]))
-  const lacking = [...present].filter(([digest]) => all.get(digest)?.state !== 'present')
+  const lacking = parts.filter(({ descriptor, state }) => state === 'present' && all.get(descriptor.digest)?.state !== 'present')
   if (lacking.length === 0) return
-  for (const [digest, part] of lacking) all.set(digest, part)
+  for (const part of lacking) all.set(part.descriptor.digest, part)
   const { size: _, createdAt: __, updatedAt: ___, ...record } = image
   await asks.image.put({ ...record, parts: [...all.values()] }, options)
 }

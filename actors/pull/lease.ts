@@ -52,6 +52,24 @@ export async function holds(asks: Asks, { id }: PullLease, things: readonly Thin
   }, options)
 }
 
+/** Have it hold those of some things that are there, in as few messages as may be; answers those that are not. */
+export async function holdsSome(
+  asks: Asks,
+  { id }: PullLease,
+  things: readonly Thing[],
+  options: { signal: AbortSignal },
+): Promise<Thing[]> {
+  const absent: Thing[] = []
+  for (let at = 0; at < things.length; at += together) {
+    const request = { id, things: things.slice(at, at + together), some: true as const }
+    absent.push(...(await asks.persist(async () => await asks.lease.add(request, options), options)).absent)
+  }
+  return absent
+}
+
+/** As many as one message may name. */
+const together = 1000
+
 /** The pull ended without its image: what it brought so far is held for a while, to be gone on with. Whether anything is. */
 export async function leave(asks: Asks, { id, seconds }: PullLease): Promise<boolean> {
   const left = await quietly(asks, id, async () => {

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import type { Asks } from '../../../actors/pull/asks.ts'
-import { type BlobProgress, bringBlob } from '../../../actors/pull/blob.ts'
+import { type BlobProgress, type BlobRequest, bringBlob } from '../../../actors/pull/blob.ts'
 import { Failure } from '../../../messages/grammar/index.ts'
 
 const digest = `sha256:${'1'.repeat(64)}`
-const descriptor = { mediaType: 'layer', digest, size: 10 }
+const descriptor = { mediaType: 'layer', digest, size: 100_000 }
 const labels = { 'gantry.source.h.test': 'r', 'gantry.media-type': 'layer' }
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
@@ -25,8 +25,15 @@ function played(answers: Readonly<Record<string, readonly unknown[]>>) {
       yield* take(name, request) as unknown[]
     }
   const asks = {
-    ingest: { open: call('open'), commit: call('commit'), abort: call('abort'), close: call('close'), follow: feed('follow') },
-    fetch: { blob: feed('blob') },
+    ingest: {
+      put: call('put'),
+      open: call('open'),
+      commit: call('commit'),
+      abort: call('abort'),
+      close: call('close'),
+      follow: feed('follow'),
+    },
+    fetch: { blob: feed('blob'), object: feed('object') },
     content: { info: call('info'), label: call('label') },
     log: silent,
   } as unknown as Asks
@@ -38,18 +45,18 @@ const lent = { path: '/ingest', offset: 0, startedAt: '' }
 const request = () => ({ name: 'h.test/r:latest', descriptor, lease: 'mine', tokens: new Map<string, string>() })
 const signal = new AbortController().signal
 
-async function bring({ asks }: { asks: Asks }, options: { signal?: AbortSignal } = {}): Promise<string[]> {
+async function bring({ asks }: { asks: Asks }, asked: Partial<BlobRequest> = {}): Promise<string[]> {
   const told: string[] = []
   const report = ({ status }: BlobProgress) => void (told.at(-1) === status || told.push(status))
-  await bringBlob(asks, request(), { signal, report, ...options })
+  await bringBlob(asks, { ...request(), ...asked }, { signal, report })
   return told
 }
 
 test('a blob is opened under the lease and committed with what is to be said of it', async () => {
-  const play = played({ open: [lent], blob: [[{ offset: 10 }]] })
+  const play = played({ open: [lent], blob: [[{ offset: 100_000 }]] })
   expect(await bring(play)).toEqual(['downloading', 'verifying'])
-  expect(play.requests('open')).toMatchObject([{ lease: 'mine', expected: digest, total: 10 }])
-  expect(play.requests('commit')).toMatchObject([{ digest, size: 10, labels }])
+  expect(play.requests('open')).toMatchObject([{ lease: 'mine', expected: digest, total: 100_000 }])
+  expect(play.requests('commit')).toMatchObject([{ digest, size: 100_000, labels }])
   expect(play.requests('label')).toEqual([])
 })
 
@@ -88,4 +95,30 @@ test('a commit refused for anything else is told as it is, and the bytes stay', 
   await expect(bring(play)).rejects.toMatchObject({ code: 'failed_precondition' })
   expect(play.requests('abort')).toEqual([])
   expect(play.requests('close')).toHaveLength(1)
+})
+
+const small = { descriptor: { ...descriptor, size: 2 } }
+const bytes = Buffer.from('hi')
+
+test('a small blob is fetched before anything is opened for it, and put under the lease with what is to be said of it', async () => {
+  const play = played({ object: [[{ bytes }]] })
+  expect(await bring(play, small)).toEqual(['verifying'])
+  expect(play.requests('object')).toEqual([{ reference: 'h.test/r:latest', descriptor: small.descriptor }])
+  expect(play.requests('put')).toEqual([{ digest, bytes, labels, lease: 'mine' }])
+  expect(play.requests('open')).toEqual([])
+})
+
+test('a small blob that somebody else brought meanwhile has said of it what it lacks', async () => {
+  const play = played({ object: [[{ bytes }]], put: [new Failure('already_exists', 'it is content')], info: [{ labels: {} }] })
+  await bring(play, small)
+  expect(play.requests('label')).toEqual([{ digest, labels }])
+})
+
+test('a blob that is known to be here is not fetched, but one that was removed since is', async () => {
+  const here = played({ info: [{ labels }] })
+  expect(await bring(here, { here: true })).toEqual(['exists'])
+  expect([...here.requests('object'), ...here.requests('open')]).toEqual([])
+  const gone = played({ object: [[{ bytes }]], info: [new Failure('not_found', 'there is none')] })
+  expect(await bring(gone, { ...small, here: true })).toEqual(['verifying'])
+  expect(gone.requests('put')).toHaveLength(1)
 })
