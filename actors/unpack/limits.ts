@@ -2,6 +2,8 @@
 export interface Limits {
   /** entries in the archive */
   readonly entries: number
+  /** directories that are known at once: those with entries, and those on the way to them */
+  readonly directories: number
   /** directories below one another, after links are followed */
   readonly depth: number
   /** bytes of a path */
@@ -19,6 +21,7 @@ export interface Limits {
 
 export const defaultLimits: Limits = {
   entries: 4_000_000,
+  directories: 1_000_000,
   depth: 1024,
   path: 4096,
   name: 255,

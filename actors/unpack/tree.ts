@@ -34,6 +34,7 @@ export class Tree implements Disposable {
    * What the last path led to, if through no link: then only the removal of a directory can make it lead elsewhere, and that forgets it.
    */
   #last: { path: string; directory: Directory } | undefined
+  #known = 0
   /** not to be closed while another is opened */
   #held: Directory | undefined
 
@@ -97,6 +98,8 @@ export class Tree implements Disposable {
     const known = parent.children?.get(name)
     if (known !== undefined) return known
     const directory = new Directory(parent, name)
+    if (++this.#known > this.#limits.directories)
+      throw excessive(`more than ${this.#limits.directories} directories, at ${quoted(directory.path())}`)
     if (directory.depth > this.#limits.depth) throw excessive(`directories ${directory.depth} deep at ${quoted(directory.path())}`)
     parent.children ??= new Map()
     parent.children.set(name, directory)
@@ -110,6 +113,7 @@ export class Tree implements Disposable {
     parent.children?.delete(name)
     this.#last = undefined
     for (const gone of directory.all()) {
+      this.#known--
       gone.removed = true
       this.#close(gone)
     }

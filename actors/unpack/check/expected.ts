@@ -56,6 +56,8 @@ export class Expecting implements TarHandler {
   readonly #limits: Limits
   #file: { node: Expected; hash: Hash } | undefined
   #last: { path: string; directory: Expected } | undefined
+  /** directories made because a path needed them */
+  #missed = 0
   /** no entry described them, if none does later, but nothing below is theirs to take after: it was removed */
   readonly #fresh = new Set<Expected>()
 
@@ -176,6 +178,7 @@ export class Expecting implements TarHandler {
 
   #missing(at: Expected, name: string, there: Expected | undefined, path: string): Expected {
     if (there !== undefined && !this.#isMark(there)) throw invalid(`${quoted(path)}: ${quoted(name)} on the way is not a directory`)
+    if (++this.#missed > this.#limits.directories) throw excessive(`more than ${this.#limits.directories} directories, at ${quoted(path)}`)
     const made = this.#set(at, name, directory(at))
     if (there === undefined) return made
     made.opaque = true

@@ -53,7 +53,8 @@ const readers: Readonly<Record<string, (into: Overrides, text: string, key: stri
   atime: (into, text, key) => set(into, 'accessed', moment(text, key)),
 }
 
-function set<K extends keyof Overrides>(into: Overrides, key: K, value: Overrides[K] | undefined): void {
+/** Override one thing; what is empty overrides nothing. */
+export function set<K extends keyof Overrides>(into: Overrides, key: K, value: Overrides[K] | undefined): void {
   if (value === undefined || value === '') delete into[key]
   else into[key] = value as NonNullable<Overrides[K]>
 }

@@ -3,7 +3,7 @@ import { excessive, invalid, quoted } from '../invalid.ts'
 import type { Limits } from '../limits.ts'
 import type { Entry } from './entry.ts'
 import { checksumHolds, entryOf, isGnu, isZero, sizeOf, typeOf } from './header.ts'
-import { type Overrides, paxRecords } from './pax.ts'
+import { type Overrides, paxRecords, set } from './pax.ts'
 import { InnerMap, OldMap, type SparseMap, Spread, sparseMap } from './sparse.ts'
 
 /** Who is told what is in an archive, in its order: `begin`, `data` and `hole` for the parts of a file, `end`; for each entry. */
@@ -236,8 +236,7 @@ class Reader implements TarReader {
     this.#held = 0
     const what = `a header ${this.#where()}`
     if (this.#extended === 'x') about(what, () => paxRecords(bytes, this.#overrides))
-    else if (this.#extended === 'L') this.#overrides.name = untilNul(bytes)
-    else this.#overrides.target = untilNul(bytes)
+    else set(this.#overrides, this.#extended === 'L' ? 'name' : 'target', untilNul(bytes))
     // a large room is needed once and not kept; headers need 512 bytes of it
     if (this.#room.length > 65536) this.#room = Buffer.alloc(512)
     this.#skip('padding', 0, this.#pad)

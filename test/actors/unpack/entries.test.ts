@@ -1,6 +1,8 @@
 import { lstatSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { defaultLimits } from '../../../actors/unpack/limits.ts'
+import { statx } from '../../../runtime/syscalls/index.ts'
 import * as tar from '../../support/layers.ts'
 import { listing } from '../../support/listing.ts'
 import { ground, isRoot } from './applying.ts'
@@ -91,6 +93,59 @@ test('times are kept to the nanosecond, impossible ones become 1970', async () =
   expect(times).toEqual(['1700000000.123456789', '0.000000000', '0.000000000', '4.500000000'])
 })
 
+test('the last access is never before the last change', async () => {
+  using at = ground()
+  const pax = (mtime: string, atime: string): object => ({ pax: { mtime, atime } })
+  await at.apply(archive(file('a', '', pax('10.5', '5')), file('b', '', pax('10.5', '20.25')), directory('c', pax('10', '30'))))
+  const { seconds: a, nanoseconds } = statx(-100, join(at.root, 'a')).accessed
+  expect([a, nanoseconds]).toEqual([10, 500_000_000])
+  expect(statx(-100, join(at.root, 'b')).accessed).toEqual({ seconds: 20, nanoseconds: 250_000_000 })
+  expect(statx(-100, join(at.root, 'c')).accessed).toEqual({ seconds: 30, nanoseconds: 0 })
+})
+
+test('hard links lead to links, to files replaced later, and to what only links lead to', async () => {
+  using at = ground()
+  await at.apply(
+    archive(
+      symlink('nowhere', 'sym'),
+      link('sym', 'a/b/symlinked'),
+      file('c/d/file', 'first'),
+      link('c/d/file', 'e/f/kept'),
+      file('c/d/file', 'second'),
+      symlink('c', 'way'),
+      link('way/d/file', 'way/d/../again'),
+      link('/c/../way/d/file', 'e/f/kept2'),
+    ),
+  )
+  expect(listing(at.root)).toMatchObject({
+    sym: { kind: 'symlink', target: 'nowhere', same: 'a/b/symlinked' },
+    'c/d/file': { content: 'second', same: expect.any(String) },
+    'e/f/kept': { content: 'first' },
+    'e/f/kept2': { content: 'second', same: 'c/again' },
+  })
+})
+
+test('a hard link is one file with its target, whatever its own header says', async () => {
+  using at = ground()
+  await at.apply(archive(file('a', 'x', { mode: 0o640, mtime: 5 }), link('a', 'b', { mode: 0o777, uid: 9, mtime: 9, size: 100 })))
+  expect(listing(at.root)).toMatchObject({ a: { mode: '640', mtime: '5.000000000' }, b: { mode: '640', same: 'a' } })
+})
+
+test('directories that are not described have mode 755 whatever the mask of this process', async () => {
+  using at = ground()
+  const before = process.umask(0o077)
+  try {
+    await at.apply(archive(directory('s', { mode: 0o2775, gid: 5 }), file('s/a/f'), file('b/c/f')))
+  } finally {
+    process.umask(before)
+  }
+  expect(listing(at.root)).toMatchObject({
+    's/a': { mode: isRoot ? '2755' : expect.any(String) },
+    b: { mode: '755' },
+    'b/c': { mode: '755' },
+  })
+})
+
 test('a large file goes through in pieces', async () => {
   using at = ground()
   const content = Buffer.alloc(3_000_001, 'abcdefg')
@@ -148,6 +203,30 @@ describe.runIf(isRoot)('as root', () => {
     })
   })
 
+  test.each<[string, Record<string, string | Buffer>]>([
+    ['of more bytes than there can be', { 'SCHILY.xattr.user.a': Buffer.alloc(65537) }],
+    ['of a name longer than there can be', { [`SCHILY.xattr.user.${'n'.repeat(251)}`]: 'x' }],
+    ['that is no access list', { 'SCHILY.xattr.system.posix_acl_access': '\x02\0\0\0cut' }],
+    ['that is no capability', { 'SCHILY.xattr.security.capability': 'nonsense' }],
+  ])('an attribute %s is data_loss', async (_, pax) => {
+    using at = ground()
+    await expect(at.apply(archive(file('it', '', { pax })))).rejects.toMatchObject({
+      code: 'data_loss',
+      message: expect.stringMatching(/^invalid archive: "it": attribute "/),
+    })
+  })
+
+  test('an access list is kept as it is', async () => {
+    using at = ground()
+    // u::rw- u:7:rwx g::r-- m::rwx o::---
+    const acl = Buffer.from(
+      '02000000 01000600 ffffffff 02000700 07000000 04000400 ffffffff 10000700 ffffffff 20000000 ffffffff'.replaceAll(' ', ''),
+      'hex',
+    )
+    await at.apply(archive(file('f', '', { mode: 0o670, pax: { 'SCHILY.xattr.system.posix_acl_access': acl } })))
+    expect(listing(at.root)['f']).toMatchObject({ mode: '670', xattrs: { 'system.posix_acl_access': acl.toString('latin1') } })
+  })
+
   test('an access list handed down does not change modes', async () => {
     using at = ground()
     // u::rwx g::--- o::---, as the kernel stores it
@@ -191,6 +270,9 @@ describe('limits', () => {
       refused('more than 2 entries'),
     )
     await expect(at.apply(archive(file('deep/b/c/d')), {}, limited({ depth: 2 }))).rejects.toMatchObject(refused('3 deep'))
+    await expect(at.apply(archive(file('many/b/c')), {}, limited({ directories: 1 }))).rejects.toMatchObject(
+      refused('more than 1 directories'),
+    )
     await expect(at.apply(archive(file('a', Buffer.alloc(9999))), {}, limited({ inflated: 5000 }))).rejects.toMatchObject(
       refused('5000 bytes'),
     )

@@ -95,6 +95,36 @@ describe('headers', () => {
     expect(one(tar.file('a', '', { mtime: -7 })).modified.seconds).toBe(-7)
   })
 
+  test.each<[string, tar.Piece]>([
+    ['binary', tar.file('a', '', { size: 2 ** 40 + 7 })],
+    ['said by PAX', tar.file('a', '', { pax: { size: String(2 ** 40 + 7) } })],
+  ])('a size no octal number can hold, %s', (_, bytes) => {
+    const sizes: number[] = []
+    const handler = { begin: ({ size }: Entry) => void sizes.push(size), data: () => {}, hole: () => {}, end: () => {} }
+    tarReader(handler, defaultLimits).push(bytes)
+    expect(sizes).toEqual([2 ** 40 + 7])
+  })
+
+  test('numbers are read as loosely as others do', () => {
+    const numbered = (mode: string): number => {
+      const bytes = tar.file('a', '')
+      bytes.write(mode, 100, 8, 'latin1')
+      return one(tar.summed(bytes)).mode
+    }
+    expect(['   644 \0', '\x00\x00644\0\0\0', '0000644\0', '00000644', '644\0junk', '\0\0\0\0\0\0\0\0'].map(numbered)).toEqual([
+      0o644, 0o644, 0o644, 0o644, 0o644, 0,
+    ])
+    expect(() => numbered('6x4     ')).toThrow('"a": a number of its header is malformed')
+  })
+
+  test('a file with a slash at the end is a directory, whatever it contains', () => {
+    const entries = read(tar.archive(tar.file('dir/', 'x'.repeat(700)), tar.file('b', 'y')))
+    expect(entries.map(({ kind, name, content }) => [kind, name, content])).toEqual([
+      ['directory', 'dir/', ''],
+      ['file', 'b', 'y'],
+    ])
+  })
+
   test('checksums of signed bytes, as old programs made them, hold', () => {
     const bytes = tar.file('caf\xe9', '')
     const unsigned = Number.parseInt(bytes.toString('latin1', 148, 154), 8)
@@ -138,6 +168,18 @@ describe('extended headers', () => {
     const { xattrs } = one(tar.file('a', '', { pax: { 'SCHILY.xattr.security.capability': capability, 'SCHILY.xattr.user.a=b': 'c' } }))
     expect(xattrs?.get('security.capability')).toEqual(capability)
     expect([...(xattrs?.keys() ?? [])]).toHaveLength(2)
+  })
+
+  test('attributes as libarchive writes them: the name as in an URL, the value in base64', () => {
+    const pax = { 'LIBARCHIVE.xattr.user.a%3Db%FF': 'AAH/', 'LIBARCHIVE.xattr.user.none': '' }
+    expect([...(one(tar.file('a', '', { pax })).xattrs ?? [])]).toEqual([
+      ['user.a=b\xff', Buffer.from([0, 1, 255])],
+      ['user.none', Buffer.alloc(0)],
+    ])
+  })
+
+  test('an empty long name says nothing', () => {
+    expect(one(tar.longName('', tar.file('a'))).name).toBe('a')
   })
 
   test('an empty value takes back what came before, a repeated key wins', () => {
@@ -212,6 +254,17 @@ describe('damage', () => {
       /owner 4294967296 is out of range/,
     ],
     ['an owner that means "leave it"', tar.archive(tar.file('a', '', { uid: 4294967295 })), /out of range/],
+    [
+      'an attribute that is not base64',
+      tar.archive(tar.file('a', '', { pax: { 'LIBARCHIVE.xattr.user.a': '*' } })),
+      /"user.a" is not base64/,
+    ],
+    ['an attribute of no name', tar.archive(tar.file('a', '', { pax: { 'SCHILY.xattr.': 'x' } })), /malformed name/],
+    [
+      'extended headers without end',
+      tar.archive(...Array.from({ length: 20 }, (_, index) => tar.paxHeader('x', { [`SCHILY.xattr.user.${index}`]: 'x'.repeat(60_000) }))),
+      /extended header of 1[0-9]{6} bytes/,
+    ],
     ['an extended header of gigabytes', tar.archive(tar.ofType('x', 'pax', '', { size: 2 ** 31 })), /extended header of 2147483648 bytes/],
   ])('%s is data_loss', (_, bytes, message) => {
     expect(() => read(bytes)).toThrow(expect.objectContaining({ code: 'data_loss', message: expect.stringMatching(message) }))
