@@ -3,14 +3,19 @@ import type { content } from '../../messages/content.ts'
 import type { exec } from '../../messages/exec.ts'
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { image } from '../../messages/image.ts'
+import type { ingest } from '../../messages/ingest.ts'
+import type { lease } from '../../messages/lease.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
+import type { unpack } from '../../messages/unpack.ts'
 import type { Labels } from '../../messages/words/index.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import type { Home } from '../../runtime/home.ts'
 import { keepingOf } from '../../runtime/keeping/keeping.ts'
-import { type Asking, type CreateRequest, prepareContainer } from './create.ts'
+import { type CommitItem, type CommitRequest, commitContainer } from './commit.ts'
+import { type CreateRequest, prepareContainer } from './create.ts'
 import { keepContainer, thingOf } from './kept.ts'
+import type { Asking } from './read.ts'
 
 /** Containers: what would run, on which snapshot. Nothing here touches a file: it asks those who do. */
 export async function startContainer(home: Home): Promise<AsyncDisposable> {
@@ -22,6 +27,9 @@ export async function startContainer(home: Home): Promise<AsyncDisposable> {
     content: client<typeof content>(bus, { node, actor: 'content' }),
     snapshot: client<typeof snapshot>(bus, { node, actor: 'snapshot' }),
     exec: client<typeof exec>(bus, { node, actor: 'exec' }),
+    ingest: client<typeof ingest>(bus, { node, actor: 'ingest' }),
+    lease: client<typeof lease>(bus, { node, actor: 'lease' }),
+    unpack: client<typeof unpack>(bus, { node, actor: 'unpack' }),
   }
   /** ids at work: one change at a time */
   const busy = new Set<string>()
@@ -35,14 +43,15 @@ export async function startContainer(home: Home): Promise<AsyncDisposable> {
   const tell = (fact: string, id: string, trace: string, data: Readonly<Record<string, unknown>> = {}) =>
     outbox.put({ actor: 'container', fact, entity: id, data: { id, ...data }, trace })
 
-  async function alone<T>(id: string, attempted: string, work: () => Promise<T>): Promise<T> {
-    if (busy.has(id)) throw new Failure('failed_precondition', `${attempted}: it is being created or removed`)
+  function take(id: string, attempted: string): Disposable {
+    if (busy.has(id)) throw new Failure('failed_precondition', `${attempted}: it is being created, committed or removed`)
     busy.add(id)
-    try {
-      return await work()
-    } finally {
-      busy.delete(id)
-    }
+    return { [Symbol.dispose]: () => void busy.delete(id) }
+  }
+
+  async function alone<T>(id: string, attempted: string, work: () => Promise<T>): Promise<T> {
+    using _ = take(id, attempted)
+    return await work()
   }
 
   async function create(request: CreateRequest, { signal, trace }: Asking): Promise<Container> {
@@ -90,6 +99,12 @@ export async function startContainer(home: Home): Promise<AsyncDisposable> {
     })
   }
 
+  async function* commit(request: CommitRequest, asking: Asking): AsyncGenerator<CommitItem> {
+    const attempted = `commit container ${request.id}`
+    using _ = take(request.id, attempted)
+    yield* commitContainer({ asks, log }, { made: demand(request.id, attempted), request }, asking)
+  }
+
   // Those made before what is kept was written down; of their config nothing is known.
   await tables.transaction(() => {
     for (const { value } of containers.range()) if (!keeping.has(thingOf(value.id))) keepContainer(keeping, value)
@@ -108,10 +123,7 @@ export async function startContainer(home: Home): Promise<AsyncDisposable> {
         await alone(id, `remove container ${id}`, () => remove(id, context))
         return {}
       },
-      // biome-ignore lint/correctness/useYield: not yet
-      async *commit(_request, { fail }) {
-        fail('unimplemented', 'commit a container: not yet')
-      },
+      commit: (request, context) => commit(request, context),
     },
   })
 }

@@ -4,9 +4,10 @@ import type { content } from '../../messages/content.ts'
 import { type Client, Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { Image, image } from '../../messages/image.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
-import { chainIds, type Descriptor, type Digest, formatReference, maxDocumentSize, parseReference } from '../../messages/words/index.ts'
+import { chainIds, type Digest, formatReference, parseReference } from '../../messages/words/index.ts'
 import { type ImageConfig, parseConfig } from './config.ts'
 import { processOf } from './process.ts'
+import { type Asking, readDocument } from './read.ts'
 
 export type CreateRequest = z.output<(typeof container)['create']['request']>
 
@@ -15,12 +16,6 @@ export interface Asks {
   readonly image: Pick<Client<typeof image>, 'get'>
   readonly content: Pick<Client<typeof content>, 'read'>
   readonly snapshot: Pick<Client<typeof snapshot>, 'prepare' | 'stat' | 'remove'>
-}
-
-/** How it is asked. */
-export interface Asking {
-  readonly signal: AbortSignal
-  readonly trace: string
 }
 
 /** Marks an active snapshot as a container's, by its id. */
@@ -35,7 +30,7 @@ const slowMs = 30_000
 export async function prepareContainer(asks: Asks, request: CreateRequest, asking: Asking): Promise<{ made: Container; config: Digest }> {
   const attempted = `create container ${request.id}`
   const found = await findImage(asks, request.image, attempted, asking)
-  const config = parseConfig(await readBlob(asks, found.config, attempted, asking), found.name)
+  const config = parseConfig(await readDocument(asks.content, found.config, { attempted, what: 'config' }, asking), found.name)
   const process = processOf(config, request, attempted)
   const driver = await prepareSnapshot(asks, { request, config, image: found.name }, asking)
   const made: Container = {
@@ -60,20 +55,6 @@ async function findImage(asks: Asks, text: string, attempted: string, asking: As
     if (!isFailure(error, 'not_found')) throw error
     throw new Failure('not_found', `${attempted}: image ${name} is not here; pull it first`, { cause: error })
   }
-}
-
-/** A small blob, whole. Fails with failed_precondition when it says it is large. */
-async function readBlob(asks: Asks, { digest, size }: Descriptor, attempted: string, asking: Asking): Promise<Uint8Array> {
-  if (size > maxDocumentSize)
-    throw new Failure('failed_precondition', `${attempted}: a config of ${size} bytes is more than ${maxDocumentSize}`)
-  const parts: Uint8Array[] = []
-  for (let offset = 0; offset < size; ) {
-    const { bytes } = await asks.content.read({ digest, offset }, asking)
-    if (bytes.length === 0) throw new Failure('data_loss', `${attempted}: config ${digest} ends at ${offset} of ${size} bytes`)
-    parts.push(bytes)
-    offset += bytes.length
-  }
-  return Buffer.concat(parts)
 }
 
 interface SnapshotInit {
