@@ -12,7 +12,7 @@ import { print } from '../command/output.ts'
 import { platformOf } from '../command/platform.ts'
 import { asking, type Session } from '../command/session.ts'
 import { addDriver, type DriverOptions, driverOf } from '../command/snapshots.ts'
-import { absentIsFine, leaseOf } from './image-mounts.ts'
+import { leaseOf } from './image-mounts.ts'
 
 interface MountOptions extends DriverOptions {
   readonly rw?: boolean
@@ -80,6 +80,11 @@ const undoing = { signal: undefined, timeoutMs: 30_000 }
 /** Some drivers copy all of it. */
 const patient = { timeoutMs: 600_000 }
 
+/** What went wrong first is what is said; and what is left without its lease is collected. */
+const quietly = async (work: PromiseLike<unknown>): Promise<void> => {
+  await Promise.allSettled([work])
+}
+
 /** The lease may be there from before. */
 async function holdLease({ ask }: Session, { name, key }: Mounting, undo: AsyncDisposableStack): Promise<void> {
   const leases = ask<typeof lease>('lease')
@@ -89,10 +94,10 @@ async function holdLease({ ask }: Session, { name, key }: Mounting, undo: AsyncD
   } catch (error) {
     if (isFailure(error, 'already_exists')) return
     // an answer that did not come may have been that it was made
-    await absentIsFine(leases.remove({ id }, undoing))
+    await quietly(leases.remove({ id }, undoing))
     throw error
   }
-  undo.defer(() => absentIsFine(leases.remove({ id }, undoing)))
+  undo.defer(() => quietly(leases.remove({ id }, undoing)))
 }
 
 /** Undefined when there is a snapshot of this key. */
@@ -102,7 +107,7 @@ async function make({ ask }: Session, { name, key, parent, rw, driver }: Mountin
   const wanted = { ...request, parent, lease: leaseOf(key) }
   let ours = true
   undo.defer(async () => {
-    if (ours) await absentIsFine(snapshots.remove(request, undoing))
+    if (ours) await quietly(snapshots.remove(request, undoing))
   })
   try {
     return await (rw ? snapshots.prepare(wanted, patient) : snapshots.view(wanted, patient))

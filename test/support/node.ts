@@ -19,6 +19,8 @@ export interface Ran {
 export interface RunOptions {
   readonly input?: string | Uint8Array
   readonly env?: Readonly<Record<string, string>>
+  /** what it is run by, such as `setpriv` and its options */
+  readonly through?: readonly string[]
 }
 
 /** A node that is up. Disposing it stops it as SIGTERM does, and removes its root if it was made for it. */
@@ -88,8 +90,12 @@ export async function startNode({ root: given, name = 'n1', args = [], env = {},
 }
 
 /** Run one of our programs to its end. */
-export async function run(program: Program, args: readonly string[], { input = '', env = {} }: RunOptions = {}): Promise<Ran> {
-  const { child, ran } = begin(program, args, { env })
+export async function run(
+  program: Program,
+  args: readonly string[],
+  { input = '', env = {}, through = [] }: RunOptions = {},
+): Promise<Ran> {
+  const { child, ran } = begin(program, args, { env, through })
   child.stdin.end(input)
   return await ran
 }
@@ -101,8 +107,9 @@ export interface Begun {
 }
 
 /** Begin to run one of our programs. */
-export function begin(program: Program, args: readonly string[], { env = {} }: Pick<RunOptions, 'env'> = {}): Begun {
-  const child = spawn(command(program), args, { stdio: ['pipe', 'pipe', 'pipe'], env: environment(env) })
+export function begin(program: Program, args: readonly string[], { env = {}, through = [] }: Omit<RunOptions, 'input'> = {}): Begun {
+  const [first = '', ...words] = [...through, command(program), ...args]
+  const child = spawn(first, words, { stdio: ['pipe', 'pipe', 'pipe'], env: environment(env) })
   child.stdin.on('error', () => {}) // it may end without reading
   const end = async (): Promise<Ran> => {
     const [stdout, stderr, { code }] = await Promise.all([text(child.stdout), text(child.stderr), endOf(child)])
