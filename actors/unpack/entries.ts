@@ -94,7 +94,7 @@ export function makeNode(ground: Ground, parent: Directory, base: string, entry:
 export function makeLink(ground: Ground, parent: Directory, base: string, entry: Entry): void {
   const target = placeOf(entry.target, ground.limits)
   if (target === undefined) throw invalid(`${quoted(entry.name)}: a hard link to the root`)
-  const from = ground.tree.find(target.directory)
+  const from = ground.tree.find(target.directory, { whole: ground.whiteouts === 'remove' || ground.base })
   if (from === undefined) throw noTarget(ground, entry)
   checkTarget(ground, from, target, entry)
   if (from === parent && target.base === base) return

@@ -88,9 +88,12 @@ export class Tree implements Disposable {
     return directory
   }
 
-  /** The directory a clean path leads to; undefined when there is none. */
-  find(path: string): Directory | undefined {
-    return this.#last?.path === path ? this.#last.directory : this.#walk(path, false)
+  /**
+   * The directory a clean path leads to; undefined when there is none. `whole` says that all there is can be seen: then the `..` of a link takes back a name that is nowhere,
+   * as it does for others who apply layers, and not for a kernel.
+   */
+  find(path: string, { whole }: { whole: boolean }): Directory | undefined {
+    return this.#last?.path === path ? this.#last.directory : this.#walk(path, false, whole)
   }
 
   /** The directory `name` in `parent` that was just made, or found to be one. */
@@ -151,19 +154,26 @@ export class Tree implements Disposable {
     this.#open.delete(directory)
   }
 
-  #walk(path: string, make: boolean): Directory | undefined {
+  #walk(path: string, make: boolean, whole = false): Directory | undefined {
     let at = this.root
     let links = 0
+    // names that are nowhere, after the last one that is
+    let lost = 0
     // the parts still to go, the next one last
     const parts = path === '' ? [] : path.split('/').reverse()
     for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
       if (part === '' || part === '.') continue
       if (part === '..') {
-        at = at.parent ?? this.root
+        if (lost > 0) lost--
+        else at = at.parent ?? this.root
         continue
       }
-      const next = this.#step(at, part, path, make)
-      if (next === undefined) return undefined
+      const next = lost > 0 ? undefined : this.#step(at, part, path, make)
+      if (next === undefined) {
+        if (!whole) return undefined
+        lost++
+        continue
+      }
       if (next instanceof Directory) {
         at = next
         continue
@@ -172,6 +182,7 @@ export class Tree implements Disposable {
       if (next.target.startsWith('/')) at = this.root
       parts.push(...next.target.split('/').reverse())
     }
+    if (lost > 0) return undefined
     if (links === 0) this.#last = { path, directory: at }
     return at
   }
@@ -235,6 +246,7 @@ const nothingMade: Made = { found: () => {}, locked: () => undefined, replaced: 
 
 const walkFlags = O.RDONLY | O.DIRECTORY | O.NOFOLLOW
 const openAtOnce = 128
-const maxLinks = 255
+/** As many as the kernel follows. */
+export const maxLinks = 40
 const ENOENT = -2
 const EACCES = -13

@@ -7,6 +7,7 @@ import type { Limits } from '../limits.ts'
 import { placeOf } from '../names.ts'
 import type { Entry, Kind } from '../tar/entry.ts'
 import type { TarHandler } from '../tar/reader.ts'
+import { maxLinks } from '../tree.ts'
 import { isWhiteout, opaqueName, prefix } from '../whiteouts.ts'
 
 /** What should be at one place. Several names of one file are one node. */
@@ -192,7 +193,6 @@ export class Expecting implements TarHandler {
   }
 }
 
-const maxLinks = 255
 const zeros = Buffer.alloc(1024 * 1024)
 const epoch: Moment = { seconds: 0, nanoseconds: 0 }
 const none: ReadonlyMap<string, Uint8Array> = new Map()

@@ -1,9 +1,12 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { archive, directory, file, link, type Piece, symlink } from '../../support/layers.ts'
+import { Failure } from '../../../messages/grammar/index.ts'
+import { mountAll } from '../../../runtime/mounts.ts'
+import { startChild } from '../../support/child.ts'
+import { archive, directory, fifo, file, link, longName, type Piece, symlink } from '../../support/layers.ts'
 import { listing } from '../../support/listing.ts'
-import { ground } from './applying.ts'
+import { type Ground, ground, isRoot } from './applying.ts'
 
 /** A directory of the image, of the place beside the root, and never of this machine. */
 const etc = 'gantry-breakout-etc'
@@ -16,10 +19,18 @@ interface Case {
   /** files in the root afterwards: contents, or `->` and a link's target, or undefined for none */
   readonly files?: Readonly<Record<string, string | undefined>>
   readonly refused?: true
+  /** what it does, it does only where it sees what is below */
+  readonly onParent?: true
+  /** marked for overlayfs it cannot be applied without seeing what is below */
+  readonly asksForParent?: true
 }
 
 const inside = [directory(etc, { mode: 0o770 }), file(`/${etc}/passwd`, 'inside')]
 const users = [directory(etc), file(`${etc}/passwd`, 'all users')]
+
+/** A file that is nothing but a hole. */
+const holes = (name: string, size: number): Piece =>
+  file(name, '', { pax: { 'GNU.sparse.size': String(size), 'GNU.sparse.map': `${size},0` } })
 
 const cases: readonly Case[] = [
   {
@@ -88,8 +99,9 @@ const cases: readonly Case[] = [
   {
     name: 'HardlinkRelativeUpAndOut',
     layer: [...inside, symlink(`upandout/../../../${etc}`, 'localetc'), link('localetc/passwd', 'localpasswd')],
-    // `upandout` is not there, and so nothing is below it
-    refused: true,
+    // `upandout` is nowhere: a layer below might have it
+    files: { localpasswd: 'inside' },
+    asksForParent: true,
   },
   {
     name: 'HardlinkDirectRelative',
@@ -245,6 +257,68 @@ const cases: readonly Case[] = [
     layer: [file(`/../../../${etc}/passwd`, 'in'), file(`/${etc}/other`, 'in')],
     files: { [`${etc}/passwd`]: 'in', [`${etc}/other`]: 'in' },
   },
+  {
+    name: 'OpaqueAfterNewFiles whose directories are not described',
+    before: [directory('d'), file('d/old', ''), directory('d/sub'), file('d/sub/old', ''), directory('d/gone'), file('d/gone/old', '')],
+    layer: [file('d/sub/new', '1'), file('d/deep/er/new', '2'), symlink('sub/new', 'd/way'), file('d/.wh..wh..opq'), file('d/last', '3')],
+    files: {
+      'd/sub/new': '1',
+      'd/deep/er/new': '2',
+      'd/way': '-> sub/new',
+      'd/last': '3',
+      'd/old': undefined,
+      'd/sub/old': undefined,
+      'd/gone': undefined,
+    },
+  },
+  {
+    name: 'OpaqueThroughSymlink',
+    before: [...users, symlink(`/${etc}`, 'localetc')],
+    layer: [file('localetc/new', 'in'), file('localetc/.wh..wh..opq')],
+    files: { [`${etc}/new`]: 'in', [`${etc}/passwd`]: undefined, localetc: `-> /${etc}` },
+    onParent: true,
+  },
+  {
+    name: 'WhiteoutThroughSymlinkOut',
+    before: [...users, symlink(`../../${etc}`, 'out')],
+    layer: [file('out/.wh.passwd'), file('out/../.wh.nothing')],
+    files: { [`${etc}/passwd`]: undefined },
+    onParent: true,
+  },
+  {
+    name: 'HardlinkOverrideDirectory: the directory of the target is replaced by a link before',
+    layer: [directory('a'), file('a/passwd', 'mine'), ...inside, symlink(`../../${etc}`, 'a'), link('a/passwd', 'local')],
+    files: { local: 'inside' },
+  },
+  {
+    name: 'HardlinkOverrideTarget: a link replaces the target between two hard links',
+    layer: [file('a', 'mine'), link('a', 'first'), symlink(`../${etc}/passwd`, 'a'), link('a', 'second'), file('second', 'replaced')],
+    files: { first: 'mine', a: `-> ../${etc}/passwd`, second: 'replaced' },
+  },
+  {
+    name: 'HardlinkWrite: writing to one name of a file does not write to the others',
+    layer: [...inside, link(`${etc}/passwd`, 'name'), file('name', 'changed', { mode: 0o777 })],
+    files: { name: 'changed', [`${etc}/passwd`]: 'inside' },
+  },
+  {
+    name: 'HardlinkParentOverride: the directory of a hard link becomes a link to outside',
+    layer: [...inside, directory('d'), link(`${etc}/passwd`, 'd/one'), symlink('../..', 'd'), link(`${etc}/passwd`, 'd/two')],
+    files: { two: 'inside', 'd/one': undefined },
+  },
+  {
+    name: 'DirectoryMode through a link that takes its place',
+    layer: [directory('d', { mode: 0o700 }), symlink(`../${etc}`, 'd'), file('d/file', 'in'), directory('d', { mode: 0o777, mtime: 5 })],
+    files: { [`${etc}/file`]: 'in', d: 'directory' },
+  },
+  { name: 'DeviceThroughSymlink', layer: [symlink(`../${etc}`, 'd'), fifo('d/passwd', { mode: 0o777 })], files: { d: `-> ../${etc}` } },
+  { name: 'SparseThroughSymlink', layer: [symlink(`../${etc}/passwd`, 'f'), holes('f', 5000)], files: { f: '\0'.repeat(5000) } },
+  { name: 'NameOfNul', layer: [file('x', '', { pax: { path: `a\0/../../${etc}` } })], refused: true },
+  { name: 'LinkOfNul', layer: [symlink('x', 'x', { pax: { linkpath: `a\0/../../${etc}` } })], refused: true },
+  {
+    name: 'LongName up and out',
+    layer: [longName(`${'a/../'.repeat(60)}../../${etc}/passwd`, file('x', 'in'))],
+    files: { [`${etc}/passwd`]: 'in' },
+  },
   { name: 'SymlinkLoop', layer: [symlink('b', 'a'), symlink('a', 'b'), file('a/file', '')], refused: true },
   { name: 'SymlinkToItself', layer: [symlink('a/b', 'a'), file('a/file', '')], refused: true },
   { name: 'FileAsDirectory', layer: [file('a', ''), file('a/b', '')], refused: true },
@@ -254,28 +328,67 @@ const cases: readonly Case[] = [
   { name: 'HardlinkToItself', layer: [file('a', 'in'), link('./a', '/a')], files: { a: 'in' } },
 ]
 
-describe.each(['remove', 'overlay'] as const)('nothing gets out of the root, deletions done by %s', (whiteouts) => {
-  test.each(cases)('$name', async ({ before, layer, files, refused }) => {
+/** Where layers go: one into another, with deletions carried out or as marks; or into what overlayfs shows of the one before, as a mount. */
+type Way = 'remove' | 'overlay' | 'mounted'
+
+describe.each<Way>(isRoot ? ['remove', 'overlay', 'mounted'] : ['remove'])('nothing gets out of the root, deletions %s', (way) => {
+  test.each(cases)('$name', async ({ before, layer, files, refused, asksForParent, onParent }) => {
     using at = ground()
     const outside = join(at.base, etc)
     mkdirSync(outside)
     writeFileSync(join(outside, 'passwd'), 'outside')
     chmodSync(join(outside, 'passwd'), 0o600)
     const untouched = listing(outside)
+    const whiteouts = way === 'overlay' ? ('overlay' as const) : ('remove' as const)
     // an upper directory begins empty: one layer does what two did
-    const together = whiteouts === 'overlay' && before !== undefined
+    const together = way === 'overlay' && before !== undefined
     if (before !== undefined && !together) await at.apply(archive(...before), { whiteouts })
+    await using _ = way === 'mounted' && before !== undefined ? await overlaid(at) : undefined
     const applied = at.apply(archive(...(together ? before : []), ...layer), { whiteouts })
-    if (refused === undefined) await applied
+    if (refused === undefined && !(asksForParent && way === 'overlay')) await applied
     else await expect(applied).rejects.toMatchObject({ code: expect.stringMatching(/^(data_loss|failed_precondition)$/) })
     expect(listing(outside)).toEqual(untouched)
     expect(statSync(join(at.base)).isDirectory()).toBe(true)
     expect(existsSync(`/${etc}`)).toBe(false)
     // a deletion in the layer that made what it deletes deletes nothing of it
     const deletes = layer.some((piece) => piece.includes('.wh.'))
-    if (together && deletes) return
+    if (refused || (asksForParent && way === 'overlay') || (together && (deletes || onParent))) return
     for (const [path, expected] of Object.entries(files ?? {})) expect({ [path]: look(join(at.root, path)) }).toEqual({ [path]: expected })
   })
+})
+
+/** The root becomes what overlayfs shows of it, under an upper directory of its own. */
+async function overlaid(at: Ground): Promise<AsyncDisposable> {
+  const [lower, upper, work] = ['lower', 'upper', 'work'].map((name) => join(at.base, name)) as [string, string, string]
+  renameSync(at.root, lower)
+  for (const path of [at.root, upper, work]) mkdirSync(path)
+  return await mountAll(
+    [{ type: 'overlay', source: 'overlay', options: [`lowerdir=${lower}`, `upperdir=${upper}`, `workdir=${work}`] }],
+    at.root,
+  )
+}
+
+test('another who changes the tree meanwhile leads nothing out of it', async () => {
+  using at = ground()
+  const outside = join(at.base, etc)
+  mkdirSync(outside)
+  writeFileSync(join(outside, 'passwd'), 'outside', { mode: 0o600 })
+  const untouched = listing(outside)
+  await using other = startChild(new URL('swap-process.ts', import.meta.url), [at.root, outside])
+  await other.saying('swapping')
+  const layer = archive(
+    ...Array.from({ length: 100 }, (_, index) => [
+      directory('d', { mode: 0o777 }),
+      directory(`d/e${index}`),
+      file(`d/e${index}/passwd`, 'in'),
+      file('d/passwd', 'in', { mode: 0o777 }),
+      symlink('passwd', 'd/sym'),
+      file('d/.wh.passwd'),
+    ]).flat(),
+  )
+  // whatever it comes to: nobody else is to be there, and nothing is promised of the tree
+  for (let round = 0; round < 3; round++) await at.apply(layer).catch((error: unknown) => expect(error).toBeInstanceOf(Failure))
+  expect(listing(outside)).toEqual(untouched)
 })
 
 function look(path: string): string | undefined {
