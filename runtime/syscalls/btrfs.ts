@@ -3,6 +3,7 @@
  * that is its root.
  */
 import { ioctlAsync } from './ioctl.ts'
+import { SystemError } from './libc.ts'
 
 /** What statfs says of a file system that is btrfs. */
 export const btrfsType = 0x9123683e
@@ -52,14 +53,14 @@ export async function subvolumeOf(root: number): Promise<Subvolume> {
   }
 }
 
-/** Subvolumes right inside the one of an id, and where they are: a path from its root. Only for who may search trees. */
+/** Subvolumes right inside the one of an id, and where they are: a path from its root. Those that go meanwhile are not among them. Only for who may search trees. */
 export async function subvolumesIn(directory: number, id: bigint): Promise<{ id: bigint; path: Buffer<ArrayBuffer> }[]> {
   const found: { id: bigint; path: Buffer<ArrayBuffer> }[] = []
   const range = { first: { object: id, type: ROOT_REF, offset: 0n }, last: { object: id, type: ROOT_REF, offset: most } }
   for await (const items of searchTree(directory, { tree: rootTree, ...range })) {
     for (const { offset, data } of items) {
-      const name = data.subarray(18, 18 + data.readUInt16LE(16))
-      found.push({ id: offset, path: Buffer.concat([await pathOf(directory, id, data.readBigUInt64LE(0)), name]) })
+      const parent = await pathOf(directory, id, data.readBigUInt64LE(0))
+      if (parent !== undefined) found.push({ id: offset, path: Buffer.concat([parent, data.subarray(18, 18 + data.readUInt16LE(16))]) })
     }
   }
   return found
@@ -143,12 +144,17 @@ function after(key: TreeKey | undefined): TreeKey | undefined {
   return type < 255 ? { object, type: type + 1, offset: 0n } : { object: object + 1n, type: 0, offset: 0n }
 }
 
-/** Of a directory of a subvolume, from its root; with a slash at the end, empty for the root itself. */
-async function pathOf(directory: number, tree: bigint, inode: bigint): Promise<Buffer<ArrayBuffer>> {
+/** Of a directory of a subvolume, from its root; with a slash at the end, empty for the root itself. Undefined when there is none of that inode. */
+async function pathOf(directory: number, tree: bigint, inode: bigint): Promise<Buffer<ArrayBuffer> | undefined> {
   const argument = Buffer.alloc(4096)
   argument.writeBigUInt64LE(tree, 0)
   argument.writeBigUInt64LE(inode, 8)
-  await ioctlAsync(directory, INO_LOOKUP, argument, 'BTRFS_IOC_INO_LOOKUP')
+  try {
+    await ioctlAsync(directory, INO_LOOKUP, argument, 'BTRFS_IOC_INO_LOOKUP')
+  } catch (error) {
+    if (error instanceof SystemError && error.code === 'ENOENT') return undefined
+    throw error
+  }
   return argument.subarray(16, argument.indexOf(0, 16))
 }
 

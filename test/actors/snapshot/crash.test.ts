@@ -1,38 +1,7 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
-import { failureOf, openSnapshotRoom, type SnapshotRoom } from '../../support/snapshots.ts'
+import { test } from 'vitest'
 import { tempDirectory } from '../../support/temp.ts'
+import { surviveDeaths } from './deaths.ts'
 
-/** Run a life that dies when told to; whether it did. */
-async function dies(root: string, driver: string, when: string): Promise<boolean> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./crash-child.ts', import.meta.url)), root, driver, when], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
-  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
-  if (signal !== 'SIGKILL' && code !== 0) throw new Error(`the child ended with ${code ?? signal}`)
-  return signal === 'SIGKILL'
-}
-
-/** Ids that have directories. */
-const onDisk = async (root: string, driver: string) =>
-  (await readdir(join(root, 'snapshots', driver))).filter((name) => /^\d+$/.test(name)).map(Number)
-
-/** From wherever a life was left, lead it to its end. */
-async function carryOn({ ask }: SnapshotRoom): Promise<void> {
-  const has = async (key: string) => (await ask.list({})).snapshots.some((one) => one.key === key)
-  if (await has('b')) await ask.remove({ key: 'b' })
-  if (!(await has('a')) && !(await has('one'))) await ask.prepare({ key: 'a', parent: 'base' })
-  if (await has('a')) await ask.commit({ key: 'a', name: 'one' })
-  await ask.prepare({ key: 'b', parent: 'one' })
-  expect(await failureOf(ask.remove({ key: 'one' }))).toMatchObject({ code: 'failed_precondition' })
-  for (const key of ['b', 'one']) await ask.remove({ key })
-}
-
-/** `before` a write everything the one before asked for is done, and nobody knows; `after` it nothing of what it asks for is done. */
 const deaths = [
   ['overlay', 'before'],
   ['overlay', 'after'],
@@ -42,22 +11,5 @@ const deaths = [
 test.for(deaths)(
   'killed at any write, it carries on, and no directory is left that no snapshot has: %s, %s',
   { timeout: 120_000 },
-  async ([driver, side]) => {
-    for (let number = 1, died = true; died; number++) {
-      await using directory = await tempDirectory()
-      const root = directory.path
-      died = await dies(root, driver, `${side}:${number}`)
-      await using room = await openSnapshotRoom({ driver, root })
-      const { snapshots } = await room.ask.list({})
-      for (const { key, kind } of snapshots) {
-        if (kind === 'active') await room.ask.mounts({ key })
-        else expect(await room.look(key, (at) => readdir(at))).toEqual(['file'])
-      }
-      expect(await onDisk(root, driver)).toHaveLength(snapshots.length)
-      await carryOn(room)
-      expect((await room.ask.list({})).snapshots.map(({ key }) => key)).toEqual(['base'])
-      expect(await onDisk(root, driver)).toEqual([1])
-      if (!died) expect(number).toBeGreaterThan(8)
-    }
-  },
+  async ([driver, side]) => surviveDeaths(driver, side, tempDirectory),
 )
