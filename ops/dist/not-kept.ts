@@ -1,7 +1,7 @@
 import { printable } from '../command/printable.ts'
 
 /** Most lines that are said of it. */
-const most = 10
+const most = 20
 
 /** Say on standard error what of layers this user or file system could not have; nothing if that is nothing. */
 export function sayNotKept(program: string, notKept: readonly string[]): void {
