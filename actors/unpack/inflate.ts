@@ -77,7 +77,7 @@ async function* members(source: AsyncGenerator<Buffer>, decoder: Decoder, rooms:
     let input = piece.value
     for (let full = false; input.length > 0 || full; ) {
       // zeros behind the last member fill up a block
-      if (ended && input[0] === 0) return await drain(source)
+      if (ended && input[0] === 0) return await drainZeros(input, source)
       const step = await take(decoder, input, room)
       if (step.used === 0 && step.made === 0 && input.length > 0) throw damaged('it goes on after its end')
       input = input.subarray(step.used)
@@ -99,8 +99,14 @@ async function take(decoder: Decoder, input: Buffer, room: Buffer): ReturnType<D
   }
 }
 
-async function drain(source: AsyncGenerator<Buffer>): Promise<void> {
-  for (let next = await source.next(); !next.done; next = await source.next());
+/** Anything else behind them would be a layer to some and nothing to others. */
+async function drainZeros(first: Buffer, source: AsyncGenerator<Buffer>): Promise<void> {
+  let piece = first
+  for (let next = await source.next(); ; next = await source.next()) {
+    if (piece.some((byte) => byte !== 0)) throw damaged('it goes on after its end')
+    if (next.done) return
+    piece = next.value
+  }
 }
 
 const damaged = (why: string, cause?: unknown) => invalid(`it does not uncompress: ${why}`, cause)
