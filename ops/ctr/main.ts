@@ -3,6 +3,7 @@ import { run } from '../command/program.ts'
 
 await run('ctr', 'Run containers of images that are here', {
   run: { summary: 'make a container and run it', load: async () => (await import('./run.ts')).run },
+  commit: { summary: 'make an image of a container', load: async () => (await import('./commit.ts')).commit },
   tasks: {
     summary: 'containers at work',
     verbs: {
@@ -32,6 +33,7 @@ await run('ctr', 'Run containers of images that are here', {
       prepare: { summary: 'make a writable one', load: async () => (await import('./snapshots-prepare.ts')).snapshotsPrepare },
       view: { summary: 'make a read-only one', load: async () => (await import('./snapshots-prepare.ts')).snapshotsView },
       commit: { summary: 'freeze a writable one', load: async () => (await import('./snapshots-commit.ts')).snapshotsCommit },
+      diff: { summary: 'write what one changed as a layer', load: async () => (await import('../dist/diff.ts')).diff },
       label: { summary: 'set labels of one', load: async () => (await import('./snapshots-label.ts')).snapshotsLabel },
       remove: {
         summary: 'remove some',
