@@ -18,7 +18,7 @@ export function btrfs(directory: string): Driver {
   return {
     name: 'btrfs',
     rebase: false,
-    found: 'every snapshot is a subvolume; layers are applied in order, each onto a snapshot of the one before',
+    found: 'every snapshot is a subvolume; layers are applied in order, and each waits until the one before is on disk',
     async probe(options) {
       try {
         await demandBtrfs(directory)

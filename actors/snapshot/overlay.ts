@@ -39,6 +39,11 @@ export function overlay(directory: string): Driver {
 
   return {
     name: 'overlay',
+    get found() {
+      return features.marks
+        ? 'layers are applied side by side, and containers share what they read'
+        : 'layers are applied in order, through mounts'
+    },
     // Without marks of our own, deletions are the kernel's to write, through a mount.
     get rebase() {
       return features.marks
@@ -66,7 +71,11 @@ export function overlay(directory: string): Driver {
     get layers() {
       return features.marks ? layers : undefined
     },
-    usage: async ({ id, kind }, options) => (kind === 'view' ? nothing : await measure(places.fs(id), options)),
+    async usage({ id, kind, ancestors }, options) {
+      if (kind === 'view') return nothing
+      // What the kernel copied up it may have done by sharing.
+      return await measure(places.fs(id), { ...options, ground: ancestors.map(places.fs) })
+    },
     remove: places.remove,
     sweep: places.sweep,
     ids: places.ids,
