@@ -33,6 +33,16 @@ export const content = {
       example: { digest, labels: { 'example.org/owner': 'me' } },
     },
   ),
+  labelMany: call('Set labels of several blobs, as label does, in one go. Those that are not there are passed over.', {
+    request: z.object({
+      blobs: z
+        .array(z.object({ digest: Digest, labels: Labels }))
+        .min(1)
+        .max(1000),
+    }),
+    reply: Nothing,
+    example: { blobs: [{ digest, labels: { 'example.org/owner': 'me' } }] },
+  }),
   remove: call('Delete a blob. Whoever has it open goes on reading.', {
     request: z.object({ digest: Digest, unheld: Unheld }),
     reply: Nothing,

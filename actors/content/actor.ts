@@ -24,6 +24,10 @@ export async function startContent(home: Home): Promise<AsyncDisposable> {
       info: ({ digest }) => store.info(digest),
       list: ({ after, filters }, { signal }) => listBlobs(contents, { after, filters }, { signal }),
       label: ({ digest, labels }) => store.label(digest, labels),
+      async labelMany({ blobs }) {
+        await store.labelMany(blobs)
+        return {}
+      },
       async remove({ digest, unheld }, { signal, trace }) {
         await store.remove(digest, { unheld, signal, trace })
         return {}

@@ -21,6 +21,8 @@ export interface Store {
   info(digest: Digest): Info
   /** Set labels, take away those set to nothing. Fails with not_found, and with invalid_argument when they are too many. */
   label(digest: Digest, labels: Labels): Promise<Info>
+  /** The same for several, in one transaction; those that are not there are passed over. Fails with invalid_argument, for any of them. */
+  labelMany(blobs: readonly { digest: Digest; labels: Labels }[]): Promise<void>
   /**
    * Fails with not_found; with failed_precondition when it was to be `unheld` and is needed after all. The record goes first: a crash in between leaves a
    * file that counts for nothing.
@@ -35,15 +37,20 @@ export function openStore({ tables, outbox, blobs, keeping, now }: StoreComponen
     if (!found) throw new Failure('not_found', `find blob ${digest}: there is none`)
     return found
   }
+  /** Inside a transaction. */
+  const label = (digest: Digest, labels: Labels): Info => {
+    const before = info(digest)
+    const after = { ...before, labels: mergedLabels(before.labels, labels, `label blob ${digest}`), updatedAt: now() }
+    contents.put(digest, after)
+    keeping.describe({ kind: 'content', key: digest }, { labels: after.labels })
+    return after
+  }
   return {
     info,
-    label: (digest, labels) =>
+    label: (digest, labels) => tables.transaction(() => label(digest, labels)),
+    labelMany: (blobs) =>
       tables.transaction(() => {
-        const before = info(digest)
-        const after = { ...before, labels: mergedLabels(before.labels, labels, `label blob ${digest}`), updatedAt: now() }
-        contents.put(digest, after)
-        keeping.describe({ kind: 'content', key: digest }, { labels: after.labels })
-        return after
+        for (const { digest, labels } of blobs) if (contents.get(digest)) label(digest, labels)
       }),
     async remove(digest, { unheld, signal, trace }) {
       signal.throwIfAborted()

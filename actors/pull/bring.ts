@@ -1,6 +1,6 @@
 import type { Brought, PullInput, Resolved } from '../../machines/pull.ts'
 import { Failure, isFailure } from '../../messages/grammar/index.ts'
-import { chainIds, type Descriptor, type Digest, type Thing } from '../../messages/words/index.ts'
+import { chainIds, type Descriptor, type Digest, type Labels, type Thing } from '../../messages/words/index.ts'
 import type { Limit } from '../../runtime/limit.ts'
 import type { Shared, Work } from '../../runtime/shared.ts'
 import { about } from './about.ts'
@@ -8,7 +8,7 @@ import type { Asks } from './asks.ts'
 import { type BlobProgress, bringBlob } from './blob.ts'
 import type { Board } from './board.ts'
 import { demandHere, type Found, lookFor, recorded } from './here.ts'
-import { unpackedImageLabels } from './labels.ts'
+import { unpackedImageLabels, unpackedLabels } from './labels.ts'
 import { type Layer, type LayerOptions, makeLayer } from './layer.ts'
 import { holds, type PullLease } from './lease.ts'
 import { readTree, type Tree } from './tree.ts'
@@ -114,6 +114,10 @@ async function bringLayers(
   const absent = await lookFor(asks, { found, digests, others, lease }, { signal })
   if (only) demandHere({ name, found, digests })
 
+  const said: Said[] = []
+  const onVerified = ({ descriptor, diffId }: Layer) => void said.push({ digest: descriptor.digest, labels: unpackedLabels(diffId) })
+  await using _ = { [Symbol.asyncDispose]: () => say(asks, said, { signal: AbortSignal.timeout(sayingMs) }).catch(() => {}) }
+
   await allOrNone(tree.layers, signal, async ({ descriptor, diffId }, joined, i) => {
     const options = { board, lease, signal: joined }
     const fetched = blob(all, { ...from, descriptor }, options)
@@ -121,7 +125,13 @@ async function bringLayers(
     try {
       if (driver && absent.has(names[i] ?? '')) {
         const layer: Layer = { descriptor, diffId, chainId: chain[i] ?? diffId, parent: chain[i - 1] }
-        await snapshot(all, layer, { driver, blob: fetched, parentCommitted: committed[i - 1]?.promise ?? Promise.resolve(), ...options })
+        await snapshot(all, layer, {
+          driver,
+          blob: fetched,
+          parentCommitted: committed[i - 1]?.promise ?? Promise.resolve(),
+          onVerified,
+          ...options,
+        })
       }
       await fetched.verified
       committed[i]?.resolve()
@@ -134,15 +144,33 @@ async function bringLayers(
   })
   const chainId = chain.at(-1)
   if (!driver || !chainId) return
-  const labels = unpackedImageLabels({ driver: driver.name, chainId })
-  await asks.persist(async () => await asks.content.label({ digest: tree.config.digest, labels }, { signal }), { signal })
+  said.push({ digest: tree.config.digest, labels: unpackedImageLabels({ driver: driver.name, chainId }) })
+  await asks.persist(() => say(asks, said, { signal }), { signal })
 }
+
+/** What is to be said of a blob. */
+interface Said {
+  readonly digest: Digest
+  readonly labels: Labels
+}
+
+/** Say it, all at once, and only once. */
+async function say(asks: Asks, said: Said[], options: { signal: AbortSignal }): Promise<void> {
+  while (said.length > 0) {
+    const some = said.slice(0, 1000)
+    await asks.content.labelMany({ blobs: some }, options)
+    said.splice(0, some.length)
+  }
+}
+
+/** A pull that failed says what it found out, if that takes no time. */
+const sayingMs = 2_000
 
 /** One layer's snapshot, shared with every other pull that wants it. */
 async function snapshot(
   all: Bringing,
   layer: Layer,
-  { driver, board, lease, ...options }: BringOptions & Pick<LayerOptions, 'blob' | 'parentCommitted'> & { driver: Driver },
+  { driver, board, lease, ...options }: BringOptions & Pick<LayerOptions, 'blob' | 'parentCommitted' | 'onVerified'> & { driver: Driver },
 ): Promise<void> {
   const { asks } = all
   const { signal } = options

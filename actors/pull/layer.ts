@@ -3,7 +3,7 @@ import type { Step } from '../../messages/pull.ts'
 import type { Descriptor, Digest } from '../../messages/words/index.ts'
 import type { Limit } from '../../runtime/limit.ts'
 import type { Asks } from './asks.ts'
-import { layerLabels, unpackedLabels } from './labels.ts'
+import { layerLabels } from './labels.ts'
 
 /** One layer of an image: its blob, what it must unpack to, the name it gets and the name it stands on. */
 export interface Layer {
@@ -25,6 +25,8 @@ export interface LayerOptions {
   readonly parentCommitted: Promise<void>
   /** Room for applying: held while a layer is applied, not while it waits for its parent. */
   readonly room: Limit
+  /** Called once the layer came out as what it should be, and is committed. */
+  readonly onVerified: (layer: Layer) => void
   readonly report: (progress: Partial<Omit<Step, 'descriptor'>>) => void
   readonly signal: AbortSignal
 }
@@ -72,10 +74,9 @@ async function attempt(asks: Asks, layer: Layer, options: LayerOptions & { onPar
     signal.throwIfAborted()
     const rebased = onParent ? {} : { ...parent, implied }
     const labels = layerLabels(layer.descriptor, implied)
-    const labelled = tellDiffId(asks, layer, { signal })
     await asks.snapshot.commit({ key, name: layer.chainId, labels, ...rebased, ...driver }, { signal, timeoutMs: slowMs })
     active = false
-    await labelled
+    options.onVerified(layer)
     return true
   } catch (error) {
     if (isFailure(error, 'already_exists')) return true
@@ -95,13 +96,6 @@ async function attempt(asks: Asks, layer: Layer, options: LayerOptions & { onPar
 }
 
 const slowMs = 120_000
-
-/** Beside the commit: nothing waits for it but the end. */
-function tellDiffId(asks: Asks, { descriptor, diffId }: Layer, options: { signal: AbortSignal }): Promise<unknown> {
-  const told = asks.content.label({ digest: descriptor.digest, labels: unpackedLabels(diffId) }, options)
-  told.catch(() => {})
-  return told
-}
 
 const needsParent = (error: Failure): boolean => ['implied', 'parent'].includes(String(error.details?.['reason']))
 
