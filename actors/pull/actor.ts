@@ -77,7 +77,7 @@ export async function startPull(home: Home): Promise<AsyncDisposable> {
           if (ended.why) throw Failure.fromData(ended.why)
         },
         status: ({ ticket }, { fail }) => all.status(ticket) ?? fail('not_found', `look at pull ${ticket}: there is none of this ticket`),
-        list: () => ({ pulls: all.list().map(({ steps: _, ...rest }) => rest) }),
+        list: () => ({ pulls: all.list() }),
         async cancel({ ticket }) {
           await all.cancel(ticket)
           return {}

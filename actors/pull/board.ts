@@ -9,7 +9,9 @@ type State = PullStatus['state']
 export interface Board {
   readonly state: State
   readonly digest: Digest | undefined
-  readonly steps: readonly Step[]
+  readonly steps: Step[]
+  /** What is said of one descriptor. */
+  find(descriptor: Descriptor): Step | undefined
   /** Put a descriptor up, or change what is said of it. */
   mark(descriptor: Descriptor, change: Partial<Omit<Step, 'descriptor'>>): void
   enter(state: State, digest?: Digest): void
@@ -60,6 +62,7 @@ export function board(): Board {
     get steps() {
       return [...steps.values()].map((entry) => entry.step)
     },
+    find: ({ digest }) => steps.get(digest)?.step,
     mark(descriptor, change) {
       const before = steps.get(descriptor.digest)?.step ?? { descriptor, status: 'resolved' as const, offset: 0 }
       steps.set(descriptor.digest, { step: { ...before, ...change }, version: version + 1 })

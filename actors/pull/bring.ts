@@ -178,7 +178,7 @@ async function snapshot(
   const work = (signal: AbortSignal, report: LayerOptions['report']) =>
     asks.persist(() => makeLayer(asks, layer, { ...made, report, signal }), { signal })
   const onProgress = (progress: Parameters<LayerOptions['report']>[0]) => {
-    const here = stepOf(board, layer.descriptor)
+    const here = board.find(layer.descriptor)
     board.mark(layer.descriptor, { ...progress, ...(here && here.offset >= layer.descriptor.size && { status: 'unpacking' as const }) })
   }
   const key = `${driver.name}/${layer.chainId}`
@@ -214,10 +214,8 @@ async function ownOrHeld(
 
 /** What was here before, and needed nothing done, stays told as such. */
 function finish(board: Board, descriptor: Descriptor): void {
-  if (stepOf(board, descriptor)?.status !== 'exists') board.mark(descriptor, { status: 'done' })
+  if (board.find(descriptor)?.status !== 'exists') board.mark(descriptor, { status: 'done' })
 }
-
-const stepOf = (board: Board, { digest }: Descriptor) => board.steps.find((step) => step.descriptor.digest === digest)
 
 interface Driver {
   readonly name: string

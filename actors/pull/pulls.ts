@@ -6,16 +6,14 @@ import type { PullStatus } from '../../messages/pull.ts'
 import { formatPlatform } from '../../messages/words/index.ts'
 import { runErrand } from '../../runtime/errands.ts'
 import type { Outbox } from '../../runtime/records/outbox.ts'
-import type { Table, Tables } from '../../runtime/tables.ts'
+import type { Tables } from '../../runtime/tables.ts'
 import { about } from './about.ts'
 import type { Asks } from './asks.ts'
 import { type Board, board as emptyBoard, hasEnded } from './board.ts'
 import { type Bringing, bring } from './bring.ts'
 import { keepUnpacked } from './here.ts'
 import { keepUp, leaseOf, leave, letGo, type PullLease, take } from './lease.ts'
-
-/** A pull as it is stored: all but its board, which is filled in at the end. */
-export type StoredPull = PullStatus
+import { type StoredPull, type StoredPulls, storedPulls } from './stored.ts'
 
 /** A pull on its way. */
 interface Errand {
@@ -35,7 +33,7 @@ export interface Pulls extends AsyncDisposable {
   /** The board of a pull on its way. */
   board(ticket: string): Board | undefined
   /** Newest first. */
-  list(): PullStatus[]
+  list(): StoredPull[]
   /** Stop one; resolves when it has cleaned up. Fails with not_found, or failed_precondition when it has ended. */
   cancel(ticket: string): Promise<void>
   /** Go on with what an earlier run of the node left on its way. */
@@ -60,7 +58,7 @@ const stopping = new Failure('cancelled', 'the node stops')
 
 export function pulls(components: PullsComponents): Pulls {
   const { tables, outbox } = components
-  const stored = tables.table<StoredPull>('pulls')
+  const stored = storedPulls(tables)
   const errands = new Map<string, Errand>()
 
   const begin = (pull: StoredPull, known: Promise<void>) => {
@@ -72,7 +70,7 @@ export function pulls(components: PullsComponents): Pulls {
         components.onBoard(pull.ticket, board, { signal: control.signal })
         return run(components, stored, { pull, board, signal: control.signal })
       })
-      .then((end) => (end ? finish(components, stored, { ...without(pull), ...end, steps: [...board.steps] }) : undefined))
+      .then((end) => (end ? finish(components, stored, { ...without(pull), ...end }, board.steps) : undefined))
       .then((end) => {
         if (end) board.enter(end.state, end.digest)
       })
@@ -89,9 +87,9 @@ export function pulls(components: PullsComponents): Pulls {
       if (same) return same.pull.ticket
       const ticket = randomUUID()
       const startedAt = new Date().toISOString()
-      const pull: StoredPull = { ...input, ticket, state: 'resolving', steps: [], lease: leaseOf(ticket), startedAt }
+      const pull: StoredPull = { ...input, ticket, state: 'resolving', lease: leaseOf(ticket), startedAt }
       const known = tables.transaction(() => {
-        stored.put(pull.ticket, pull)
+        stored.put(pull)
         outbox.put({ actor: 'pull', fact: 'started', entity: pull.ticket, data: { ticket: pull.ticket, reference: pull.reference } })
       })
       begin(pull, known)
@@ -105,7 +103,7 @@ export function pulls(components: PullsComponents): Pulls {
       return { ...errand.pull, state, ...(digest && { digest }), steps: [...steps] }
     },
     board: (ticket) => errands.get(ticket)?.board,
-    list: () => [...stored.range()].map(({ value }) => value).toSorted((a, b) => b.startedAt.localeCompare(a.startedAt)),
+    list: () => stored.all().toSorted((a, b) => b.startedAt.localeCompare(a.startedAt)),
     async cancel(ticket) {
       const errand = errands.get(ticket)
       if (!errand && stored.get(ticket)) throw new Failure('failed_precondition', `cancel pull ${ticket}: it has ended`)
@@ -114,7 +112,7 @@ export function pulls(components: PullsComponents): Pulls {
       await errand.over
     },
     resume() {
-      for (const { value } of stored.range()) if (!hasEnded(value.state)) begin(value, Promise.resolve())
+      for (const pull of stored.all()) if (!hasEnded(pull.state)) begin(pull, Promise.resolve())
     },
     async [Symbol.asyncDispose]() {
       const left = [...errands.values()]
@@ -140,7 +138,7 @@ interface RunOptions {
  * Run a pull to its end, under its lease; undefined when the node stopped meanwhile. The lease of a pull that brought its image has ended when this resolves, and with it
  * those that earlier ones of the same left; otherwise it lasts on, if it holds anything.
  */
-async function run(components: PullsComponents, stored: Table<StoredPull>, options: RunOptions): Promise<End | undefined> {
+async function run(components: PullsComponents, stored: StoredPulls, options: RunOptions): Promise<End | undefined> {
   const { asks } = components.bringing
   const lease: PullLease = { id: leaseOf(options.pull.ticket), seconds: components.leaseSeconds }
   const over = new AbortController()
@@ -156,8 +154,8 @@ async function run(components: PullsComponents, stored: Table<StoredPull>, optio
 }
 
 /** Pulls of the same that ended without the image and left a lease. */
-const earlier = (stored: Table<StoredPull>, pull: StoredPull): StoredPull[] =>
-  Array.from(stored.range(), ({ value }) => value).filter((one) => one.lease && hasEnded(one.state) && keyOf(one) === keyOf(pull))
+const earlier = (stored: StoredPulls, pull: StoredPull): StoredPull[] =>
+  stored.all().filter((one) => one.lease && hasEnded(one.state) && keyOf(one) === keyOf(pull))
 
 /** A pull whose lease has ended. */
 const without = ({ lease: _, ...pull }: StoredPull): StoredPull => pull
@@ -232,17 +230,22 @@ async function record(
 const registryMs = 120_000
 
 /** Store how it ended, tell it, and forget the oldest. */
-async function finish({ tables, outbox }: PullsComponents, stored: Table<StoredPull>, pull: StoredPull): Promise<StoredPull> {
+async function finish(
+  { tables, outbox }: PullsComponents,
+  stored: StoredPulls,
+  pull: StoredPull,
+  steps: PullStatus['steps'],
+): Promise<StoredPull> {
   const ended: StoredPull = { ...pull, finishedAt: new Date().toISOString() }
   const { ticket, reference, digest, why } = ended
   await tables.transaction(() => {
-    stored.put(ticket, ended)
+    stored.put(ended, steps)
     if (ended.state === 'done') outbox.put({ actor: 'pull', fact: 'finished', entity: ticket, data: { ticket, reference, digest } })
     else outbox.put({ actor: 'pull', fact: 'failed', entity: ticket, data: { ticket, reference, why } })
-    const old = [...stored.range()].map(({ value }) => value).filter((one) => hasEnded(one.state))
+    const old = stored.all().filter((one) => hasEnded(one.state))
     const tooMany = old.toSorted((a, b) => b.startedAt.localeCompare(a.startedAt)).slice(remembered)
     for (const one of tooMany) stored.remove(one.ticket)
-    if (ended.state === 'done') for (const one of earlier(stored, ended)) stored.put(one.ticket, without(one))
+    if (ended.state === 'done') for (const one of earlier(stored, ended)) stored.put(without(one))
   })
   return ended
 }
