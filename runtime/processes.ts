@@ -15,15 +15,17 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined
   readonly input?: string | Uint8Array | undefined
   readonly env?: NodeJS.ProcessEnv | undefined
+  /** directory it is run in; this process's own if left out */
+  readonly cwd?: string | undefined
   /** most bytes kept of each of its outputs, 64 KiB if left out; the rest is read and dropped */
   readonly limit?: number | undefined
 }
 
 /** Run a program to its end. Fails as node's spawn does (ENOENT, EACCES) when it cannot be started; an exit code is no failure. */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const { signal, input, env, limit = 64 * 1024 } = options
+  const { signal, input, env, cwd, limit = 64 * 1024 } = options
   signal?.throwIfAborted()
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env })
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env, cwd })
   const end = () => child.pid !== undefined && child.exitCode === null && child.signalCode === null && endGroup(child.pid)
   signal?.addEventListener('abort', end, { once: true })
   try {

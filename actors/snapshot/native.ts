@@ -61,8 +61,9 @@ export function native(directory: string): Driver {
 async function copy(from: string, to: string, options: Options | undefined): Promise<void> {
   const attempted = `copy ${from} to ${to}`
   try {
-    const args = ['--archive', '--no-target-directory', '--reflink=auto', '--sparse=auto', '--', from, to]
-    const { code, stderr } = await run('cp', args, { signal: options?.signal, env: { ...process.env, LC_ALL: 'C' } })
+    // From inside, not by its path: a copy that outlives a killed node must not write into what the next one makes in its place.
+    const args = ['--archive', '--no-target-directory', '--reflink=auto', '--sparse=auto', '--', from, '.']
+    const { code, stderr } = await run('cp', args, { signal: options?.signal, env: { ...process.env, LC_ALL: 'C' }, cwd: to })
     if (code !== 0) throw new Failure(codeOf(stderr), `${attempted}: ${stderr.split('\n')[0]}`)
   } catch (error) {
     options?.signal?.throwIfAborted()
