@@ -1,7 +1,12 @@
 import { fstatSync, statfsSync } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
 import { errnoOf } from './errno.ts'
-import { reserveAsync } from './syscalls/index.ts'
+import { reserve, reserveAsync } from './syscalls/index.ts'
+
+/** An open file, as far as its room goes. */
+export interface Roomy {
+  readonly fd: number
+  truncate(size: number): Promise<void>
+}
 
 /** Say that so many bytes are about to be written. Throws ENOSPC, as the system would, when that would take what is to be left. */
 export type Spend = (bytes: number) => void
@@ -30,14 +35,16 @@ export function leavingRoom(directory: string, file?: number): Spend {
  * none then. Where the file system cannot do that, it is only looked at. What is small takes none: asking for it
  * costs as much as writing it (a tenth of a millisecond, a thread away), while for what is large it makes the writing a third cheaper.
  */
-export async function takeRoom(file: FileHandle, { directory, total }: { directory: string; total?: number | undefined }): Promise<void> {
+export async function takeRoom(file: Roomy, { directory, total }: { directory: string; total?: number | undefined }): Promise<void> {
   if (total === undefined || total < smallBytes) return
   const { size, blocks } = fstatSync(file.fd)
   const more = total - Math.max(size, blocks * blockBytes)
   if (more <= 0) return
   if (roomIn(directory) < more) throw full()
   try {
-    await reserveAsync(file.fd, total)
+    // Another thread is asked only where it may take long.
+    if (more <= atOnceBytes) reserve(file.fd, total)
+    else await reserveAsync(file.fd, total)
   } catch (error) {
     // It may have got some of it before the disk was full.
     await file.truncate(size)
@@ -46,13 +53,14 @@ export async function takeRoom(file: FileHandle, { directory, total }: { directo
 }
 
 /** Give back room a file has beyond its end. */
-export async function giveBack(file: FileHandle, total: number | undefined): Promise<void> {
+export async function giveBack(file: Roomy, total: number | undefined): Promise<void> {
   if (total === undefined || total < smallBytes) return
   const { size } = fstatSync(file.fd)
   if (size < total) await file.truncate(size)
 }
 
 const smallBytes = 2 ** 20
+const atOnceBytes = 8 * 2 ** 20
 /** `st_blocks` counts these, whatever the file system's own are. */
 const blockBytes = 512
 const cannot = ['EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EINVAL']

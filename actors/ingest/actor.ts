@@ -95,6 +95,8 @@ export async function startIngest(home: Home): Promise<AsyncDisposable> {
         const name = reference ?? digest
         const info = await put({ ...kit, outbox, spend }, { reference: name, digest, ...blob }, context)
         created(info)
+        if (!records.get(blobs.ingest(name).id)) return info
+        // One under way under this name has nothing left to bring.
         const found = { digest, size: info.size }
         await writers.abort({ reference: name, why: `${digest} is content already`, found }, context).catch((error: unknown) => {
           if (!isFailure(error, 'not_found', 'failed_precondition')) throw error

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto'
 import { readSync } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
 import { Failure } from '../../messages/grammar/index.ts'
 import { fromErrno } from '../../runtime/errno.ts'
+import { atOnceBytes, type OpenFile } from './file.ts'
 import type { Pair, Slices } from './slices.ts'
 
 /** The hash of a growing file, computed behind its writer, so that little is left to do at the end. */
 export interface Tail extends AsyncDisposable {
   readonly algorithm: string
+  /** how far */
+  readonly hashed: number
+  /** These bytes are being written at `at`: hash them, unless it is not there yet. Whether it did; should they not come to be in the file, it is good for nothing. */
+  feed(at: number, bytes: Uint8Array): boolean
   /** The file is written up to `offset`. What is short of a slice waits for more, or for the end. */
   reach(offset: number): void
   /**
@@ -16,7 +20,9 @@ export interface Tail extends AsyncDisposable {
   finish(size: number, options: { signal: AbortSignal }): Promise<string>
 }
 
-const atOnceBytes = 64 * 1024
+/** What is so small is hashed by the thread without a break, from memory that is always the same. */
+const smallBytes = 1024 * 1024
+const scratch = Buffer.allocUnsafeSlow(atOnceBytes)
 
 /** Slices hashed before others get a turn with the buffers. */
 const turn = 16
@@ -25,7 +31,7 @@ const turn = 16
  * Follow `file` from its start. Reads come from the page cache, a slice at a time, off the thread; the next is read while one is hashed.
  * Disposing stops it; the file stays open.
  */
-export function openTail(file: FileHandle, algorithm: string, components: { slices: Slices }): Tail {
+export function openTail(file: Pick<OpenFile, 'fd' | 'read'>, algorithm: string, components: { slices: Slices }): Tail {
   const { slices } = components
   const hash = createHash(algorithm)
   const stop = new AbortController()
@@ -63,12 +69,11 @@ export function openTail(file: FileHandle, algorithm: string, components: { slic
     while (due() && !signal.aborted) await slices.lend(some, { signal })
   }
 
-  /** All of a small file: the thread waits for what is quicker read than asked of another one. */
+  /** The rest of a small file: the thread waits for what is quicker read than asked of another one. */
   function atOnce(size: number): void {
-    const bytes = Buffer.allocUnsafe(size)
     for (let read = -1; read !== 0 && hashed < size; hashed += read) {
-      read = readSync(file.fd, bytes, hashed, size - hashed, hashed)
-      hash.update(bytes.subarray(hashed, hashed + read))
+      read = readSync(file.fd, scratch, 0, Math.min(scratch.length, size - hashed), hashed)
+      hash.update(scratch.subarray(0, read))
     }
   }
 
@@ -84,6 +89,15 @@ export function openTail(file: FileHandle, algorithm: string, components: { slic
 
   return {
     algorithm,
+    get hashed() {
+      return hashed
+    },
+    feed(at, bytes) {
+      if (at !== hashed || running !== undefined || ending || signal.aborted) return false
+      hash.update(bytes)
+      hashed += bytes.length
+      return true
+    },
     reach(offset) {
       goal = Math.max(goal, offset)
       wake()
@@ -94,7 +108,7 @@ export function openTail(file: FileHandle, algorithm: string, components: { slic
       ending = true
       try {
         options.signal.throwIfAborted()
-        if (!signal.aborted && hashed === 0 && running === undefined && size <= atOnceBytes) atOnce(size)
+        if (!signal.aborted && running === undefined && size - hashed <= smallBytes) atOnce(size)
         wake()
         while (running !== undefined) await untilAborted(running, options.signal)
       } catch (error) {

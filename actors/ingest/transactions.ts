@@ -70,8 +70,8 @@ export interface Transactions {
 }
 
 const advancedMs = 250
-/** Hashed at once, without another thread. */
-const smallBytes = 64 * 1024
+/** Hashed sooner than it is written down that they are to be. */
+const fewBytes = 1024 * 1024
 
 export function transactions(components: TransactionComponents): Transactions {
   const { tables, blobs, records, contents, keeping, holding, lending, closing, changes, elsewhere, slices, now } = components
@@ -141,9 +141,9 @@ export function transactions(components: TransactionComponents): Transactions {
 
   async function settle(lent: Lent, claim: Claim & { digest: Digest }, asked: Asked): Promise<Info> {
     const { digest } = claim
-    // What is small is verified sooner than it is written down that it is to be.
-    const small = (await lent.writer.size()) <= smallBytes && !contents.get(digest)
-    const found = small ? { digest, size: await verifyClaim(lent, claim, asked) } : undefined
+    await lent.writer.size()
+    const soon = lent.writer.behind <= fewBytes && !contents.get(digest)
+    const found = soon ? { digest, size: await verifyClaim(lent, claim, asked) } : undefined
     const { value } = await records.send(lent.id, { type: 'commit', claim, found, at: now() }, asked)
     const info = contents.get(digest)
     if (value !== 'committed' || !info) throw alreadyContent(digest)

@@ -1,10 +1,10 @@
-import { fstatSync, mkdirSync } from 'node:fs'
-import { constants, type FileHandle, open } from 'node:fs/promises'
+import { constants, fstatSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Failure } from '../../messages/grammar/index.ts'
 import { type Digest, digestParts } from '../../messages/words/index.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 import { giveBack, leavingRoom, takeRoom } from '../../runtime/room.ts'
+import { type OpenFile, openFile } from './file.ts'
 import type { Slices } from './slices.ts'
 import { openTail, type Tail } from './tail.ts'
 
@@ -23,6 +23,8 @@ export interface Writer extends AsyncDisposable {
   release(): Promise<void>
   /** How many bytes the file has, once what is being written is written. */
   size(): Promise<number>
+  /** Bytes of it that are not hashed yet. */
+  readonly behind: number
   /** The digest of the whole file. At the end only: nothing may be written from then on. */
   digest(algorithm: string, options: { signal: AbortSignal }): Promise<Digest>
 }
@@ -43,13 +45,11 @@ export interface WriterInit {
 /** Open the file of an ingest, made if it is not there, and begin to hash what it has. */
 export async function openWriter(components: { slices: Slices }, init: WriterInit): Promise<Writer> {
   const { reference, total } = init
-  const file = await openFile(init).catch((error: unknown) => {
-    throw fromErrno(error, `open the file of ingest ${reference}`)
-  })
+  const file = openIts(init)
   try {
     if (!init.readOnly) await takeRoom(file, { directory: dirname(init.path), total })
   } catch (error) {
-    await file.close()
+    file.close()
     throw fromErrno(error, `take room for the ${total} bytes of ingest ${reference}`)
   }
   let tail = openTail(file, init.expected ? digestParts(init.expected).algorithm : 'sha256', components)
@@ -81,12 +81,29 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
     } catch (error) {
       failed(error)
     }
+    // Hashed while it is written: what passes here is not read again.
+    const writing = fill(bytes, at)
+    const hashed = tail.feed(at, bytes)
+    await writing.catch(async (error: unknown) => {
+      if (hashed) await startOver()
+      failed(error)
+    })
+    return offset
+  }
+
+  async function fill(bytes: Uint8Array, at: number): Promise<void> {
     for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done).catch(failed)
+      const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done)
       done += bytesWritten
       grow(at + done)
     }
-    return offset
+  }
+
+  /** Hash from the start again. */
+  async function startOver(): Promise<void> {
+    await tail[Symbol.asyncDispose]()
+    tail = openTail(file, tail.algorithm, components)
+    tail.reach(offset)
   }
 
   async function cut(to: number, signal: AbortSignal): Promise<void> {
@@ -96,8 +113,8 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
     await file.truncate(to).catch((error: unknown) => {
       throw fromErrno(error, `truncate to ${to} of ingest ${reference}`)
     })
-    tail = openTail(file, tail.algorithm, components)
-    grow(to)
+    offset = to
+    await startOver()
   }
 
   /** One after another, in the order asked. */
@@ -128,6 +145,9 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
       await writing
       return sizeOf(file)
     },
+    get behind() {
+      return sizeOf(file) - tail.hashed
+    },
     async digest(algorithm, options) {
       const size = sizeOf(file)
       if (algorithm === tail.algorithm) return `${algorithm}:${await tail.finish(size, options)}`
@@ -139,21 +159,21 @@ export async function openWriter(components: { slices: Slices }, init: WriterIni
       disposed = true
       await writing
       await tail[Symbol.asyncDispose]()
-      await file.close()
+      file.close()
     },
   }
 }
 
-async function openFile({ path, readOnly, fresh }: WriterInit): Promise<FileHandle> {
-  if (readOnly) return await open(path, 'r')
+function openIts({ path, reference, readOnly, fresh }: WriterInit): OpenFile {
   const { O_RDWR, O_CREAT, O_TRUNC } = constants
   for (let attempt = 0; ; attempt++) {
     try {
+      if (readOnly) return openFile(path, 'r')
       makeDirectory(dirname(path))
-      return await open(path, O_RDWR | O_CREAT | (fresh ? O_TRUNC : 0), 0o600)
+      return openFile(path, O_RDWR | O_CREAT | (fresh ? O_TRUNC : 0), 0o600)
     } catch (error) {
       // Whoever had the reference before is just taking its directory away.
-      if (errnoOf(error) !== 'ENOENT' || attempt >= 10) throw error
+      if (readOnly || errnoOf(error) !== 'ENOENT' || attempt >= 10) throw fromErrno(error, `open the file of ingest ${reference}`)
     }
   }
 }
@@ -167,4 +187,4 @@ function makeDirectory(path: string): void {
 }
 
 /** What the kernel has in memory is not worth another thread. */
-const sizeOf = (file: FileHandle): number => fstatSync(file.fd).size
+const sizeOf = (file: OpenFile): number => fstatSync(file.fd).size
