@@ -19,7 +19,7 @@ export interface Side {
  * Whether two things are the same to a layer: kind, mode, owner, time, device, link, attributes, contents; of directories not what is in them.
  *
  * Layers tell times in whole seconds, so a time without a fraction is that of any moment of its second; contents of the same size are compared unless the times say, to
- * the nanosecond, that nobody wrote. `sure`: they are compared then as well.
+ * the nanosecond, that nobody wrote, and are not so fresh that the clock may have stood still between one writing and the next. `sure`: they are compared then as well.
  */
 export async function same(upper: Side, lower: Side, { pause, sure }: { pause: Pause; sure: boolean }): Promise<boolean> {
   const [one, other] = [upper.status, lower.status]
@@ -29,7 +29,7 @@ export async function same(upper: Side, lower: Side, { pause, sure }: { pause: P
   const kind = one.mode & S.FMT
   if (kind === S.LNK) return linkOf(upper).equals(linkOf(lower))
   if (kind !== S.REG || one.size === 0) return true
-  if (!sure && isExact(one.modified) && isExact(other.modified)) return true
+  if (!sure && isExact(one.modified) && isExact(other.modified) && !isFresh(one)) return true
   return await sameContents(upper, lower, pause)
 }
 
@@ -51,6 +51,9 @@ function sameStatus(one: Status, other: Status): boolean {
   if ((one.mode & S.FMT) === S.REG && one.size !== other.size) return false
   return sameTime(one.modified, other.modified)
 }
+
+/** The kernel tells time in steps of some milliseconds: what was written last just before it was copied may have been written again in the same step. */
+const isFresh = ({ changed, modified }: Status): boolean => changed.seconds - modified.seconds <= 1
 
 const isExact = ({ nanoseconds }: Moment): boolean => nanoseconds !== 0
 
