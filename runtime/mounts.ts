@@ -127,6 +127,8 @@ async function unmountTop(at: string): Promise<boolean> {
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === 'EINVAL' || errno === 'ENOENT') return false
+    // Who may not unmount is refused before anybody looks whether there is a mount.
+    if (errno === 'EPERM' && !(await mountedUnder(at)).some((mounted) => mounted.at === at)) return false
     throw fromErrno(error, `unmount ${at}`)
   }
 }

@@ -49,16 +49,15 @@ for (const { what, place, entry, size = 16 } of places) {
   })
 }
 
-test('a user who may not mount is told so, whatever the driver; content comes all the same', async () => {
+test('a user who may not mount is told so where it takes that; images come and are unpacked all the same', async () => {
   await using node = await startNode({ through: ['unshare', '--user', '--map-root-user'] })
   const reference = serveImage(registry, 'unmounted', busybox)
-  for (const driver of [['--driver', 'overlay'], ['--driver', 'native'], []]) {
-    expect(complaint(await node.run('dist', ['pull', ...driver, reference]), 'permission_denied')).toMatch(
-      /this user may not|not permitted/,
-    )
+  for (const driver of ['overlay', 'btrfs']) {
+    complaint(await node.run('dist', ['pull', '--driver', driver, reference]), driver === 'overlay' ? 'permission_denied' : undefined)
     expect(await remains(node)).toEqual([])
   }
-  expect(await node.run('dist', ['pull', '--no-unpack', reference])).toMatchObject({ exitCode: 0, stderr: '' })
+  for (const driver of [[], ['--driver', 'native']])
+    expect(await node.run('dist', ['pull', ...driver, reference])).toMatchObject({ exitCode: 0, stderr: '' })
   complaint(await node.run('ctr', ['run', '--rm', '--id', 'one', reference, 'true']), 'permission_denied')
   expect(await remains(node)).toEqual([])
   expect((await node.run('ctr', ['containers', 'ls'])).stdout).toBe('')

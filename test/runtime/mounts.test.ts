@@ -2,6 +2,7 @@ import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { mountAll, mountedUnder, unmount } from '../../runtime/mounts.ts'
+import { run } from '../../runtime/processes.ts'
 import { tempDirectory } from '../support/temp.ts'
 
 /** A directory with empty ones in it, without a mount left in it at the end. */
@@ -79,6 +80,19 @@ test('unmounting takes away all that is there, and minds nothing that is not', a
   await unmount(it.at('target'))
   await unmount(it.at('none'))
   expect(await mountedUnder(it.at('target'))).toEqual([])
+})
+
+test('who may not unmount minds nothing that is not there either, and is refused what is', async () => {
+  await using it = await ground('source', 'target', 'other')
+  await using _mounted = await mountAll([bind(it.at('source'))], it.at('target'))
+  const source = JSON.stringify(join(import.meta.dirname, '../../runtime/mounts.ts'))
+  const script = `
+    import { unmount } from ${source}
+    const said = async (at) => unmount(at).then(() => 'nothing', ({ code }) => code)
+    process.stdout.write([await said(process.argv[1]), await said(process.argv[2])].join())`
+  const words = [process.execPath, '--input-type=module', '--eval', script, it.at('other'), it.at('target')]
+  const { stdout } = await run('setpriv', ['--bounding-set=-sys_admin', '--inh-caps=-sys_admin', ...words])
+  expect(stdout).toBe('nothing,permission_denied')
 })
 
 test('a mount in use is gone from sight at once', async () => {
