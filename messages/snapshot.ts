@@ -6,13 +6,18 @@ const Key = z.string().min(1).max(256).meta({ description: 'of an active snapsho
 const Name = z.string().min(1).max(256).meta({ description: 'of a committed snapshot; for a layer its chainId' })
 const Driver = z.string().min(1).meta({ description: 'overlay, native, …; the default of the node if left out' })
 
-/** How to mount a snapshot: data, handed to mount(2); the snapshot actor itself mounts nothing. */
+/**
+ * How to mount a snapshot: data, handed to mount(2); the snapshot actor itself mounts nothing. Of several each goes over the one before. Options are those of mount(8),
+ * paths in them absolute. With a hundred layers they are more than the page mount(2) takes, which it cuts without a word: `ctr snapshots mounts` prints commands
+ * that fit.
+ */
 export const Mount = z.object({ type: z.string(), source: z.string(), options: z.array(z.string()) }).meta({ id: 'Mount' })
 export type Mount = z.output<typeof Mount>
 
 /**
  * Where a layer is applied to.
- * `directory`: entries go straight into `path`; `whiteouts` says whether a deletion becomes an overlay mark or is carried out.
+ * `directory`: entries go straight into `path`; `whiteouts` says whether a deletion is carried out or becomes a mark overlayfs reads: a character device 0:0, and for a
+ * directory that hides what is below it `trusted.overlay.opaque`, in a user namespace `user.overlay.opaque`.
  * `mount`: the mounts are to be mounted, and entries go into what they show; deletions are carried out.
  */
 export const Target = z
@@ -39,15 +44,34 @@ export type SnapshotInfo = z.output<typeof SnapshotInfo>
 const chainId = `sha256:${'0'.repeat(64)}`
 
 /**
- * Snapshots: the file systems layers make. Four words: an *active* snapshot has a *key* and can be written; committing it takes the
- * key away and gives a *name*; a *committed* one never changes and can be the *parent* of others; *mounts* say how to see one.
+ * Snapshots: the file systems layers make.
  *
- * Life: prepare → (write) → commit → remove, or prepare → remove. A view is prepared read-only and is never committed.
- * Keys and names share one space a driver. A parent must be committed. One with children is not removed.
+ * **Terms.** An *active* snapshot has a *key* and can be written. Committing it takes the key away and gives a *name*: a *committed* one never changes, and can be the
+ * *parent* of others, which show what it does until they are written. A *view* has a key too, shows its parent, and is never written nor committed. *Mounts* say how to see an
+ * active one or a view. Keys and names are any text, and share one space a *driver*, which is the way snapshots are made on disk; a parent is of the same driver.
  *
- * A driver that can *rebase* takes the parent at commit, so layers can be prepared without one and filled in parallel.
- * Worked example, a two-layer image: prepare a; prepare b; apply to both at once; commit a as chain(0); commit b as chain(1) with
- * parent chain(0). A container then prepares its own key on chain(1).
+ * **Life.**
+ *
+ *     prepare ─► active ──commit──► committed ──► remove
+ *                  └──► remove          └── view ─► remove
+ *
+ * A parent must be committed. One with children is not removed. The moment something is removed its key or name is free, for anything; its files go a little later,
+ * so it is unmounted before. Labels are told apart from what a snapshot holds: they can be changed in every kind, one by one, and a commit gives labels of its own and inherits none.
+ * Every change is atomic: after a failure, or the death of the node at any moment, a snapshot is what it was or what it was to be.
+ *
+ * **Worked example**, an image of two layers and a container:
+ *
+ *     prepare {key: a}                                   → target, where the first layer is applied to
+ *     commit  {key: a, name: chain(0)}
+ *     prepare {key: b, parent: chain(0)}                 → target, where the second is
+ *     commit  {key: b, name: chain(1)}
+ *     prepare {key: container, parent: chain(1)}         → mounts, which a container is started on
+ *     remove  {key: container}
+ *
+ * A driver that can *rebase* (see drivers) takes the parent at commit, so that both layers are written at once: prepare {key: a}, prepare {key: b}, commit {key: a, name: chain(0)},
+ * commit {key: b, name: chain(1), parent: chain(0), implied}.
+ *
+ * Who makes something of this names a *lease*, or labels what refers to it: what nothing holds is collected some time later.
  */
 export const snapshot = {
   prepare: call('Create a writable snapshot, empty or on top of a committed parent.', {
@@ -62,7 +86,7 @@ export const snapshot = {
     failures: ['already_exists', 'not_found', 'failed_precondition', 'resource_exhausted', 'permission_denied', 'unimplemented'],
     example: { key: 'look', parent: chainId },
   }),
-  commit: call('Freeze an active snapshot under a name; its key is gone.', {
+  commit: call('Freeze an active snapshot under a name; its key is gone. It has the labels given here, and none of those it had.', {
     request: z.object({
       key: Key,
       name: Name,
@@ -135,7 +159,7 @@ export const snapshot = {
       example: { key: chainId },
     },
   ),
-  remove: call('Remove one that has no children.', {
+  remove: call('Remove one that has no children. Its key or name is free at once.', {
     request: z.object({ key: Key, driver: Driver.optional(), unheld: Unheld }),
     reply: Nothing,
     failures: ['not_found', 'failed_precondition', 'unimplemented'],

@@ -5,7 +5,7 @@ import type { Mount, Target } from '../../messages/snapshot.ts'
  *
  * **Terms.** A *layer* here is one snapshot as a driver sees it: an `id`, a kind, and the ids of its ancestors. Keys, names, labels, who is whose parent and
  * whether something may be removed are kept in records by the actor, and a driver never hears of them. Ids are short, made of digits, never used twice.
- * A driver has one directory of its own, and in it one directory for each id.
+ * A driver has one directory of its own, and in it one directory for each id that needs one; a view mostly needs none.
  *
  * **Life.**
  *
@@ -32,6 +32,7 @@ import type { Mount, Target } from '../../messages/snapshot.ts'
  *     await driver.commit({ id: '2', kind: 'active', ancestors: ['1'] }, ['etc'])   // it wrote etc/passwd and never said what etc is
  *     await driver.prepare({ id: '3', kind: 'active', ancestors: ['2', '1'] })
  *     driver.mounts({ id: '3', kind: 'active', ancestors: ['2', '1'] })     // what a container is started on
+ *     await driver.remove('3')                                              // gone from sight; its space is free after a sweep
  *
  * Every method fails with a Failure, and gives up when the signal says so.
  */

@@ -1,3 +1,4 @@
+import { Failure } from '../../messages/grammar/index.ts'
 import type { Mount } from '../../messages/snapshot.ts'
 import { asLayer } from '../../runtime/overlay-data.ts'
 import { copyAttributes } from './attributes.ts'
@@ -54,6 +55,8 @@ export function overlay(directory: string): Driver {
     },
     async prepare({ id, kind, ancestors }, options) {
       options?.signal?.throwIfAborted()
+      if (ancestors.length > mostLayers)
+        throw new Failure('failed_precondition', `prepare snapshot ${id}: of ${ancestors.length} layers, and overlayfs shows ${mostLayers}`)
       if (kind === 'view') return
       await places.make(id, 'work')
       const [nearest] = ancestors
@@ -82,6 +85,9 @@ export function overlay(directory: string): Driver {
     sync: places.sync,
   }
 }
+
+/** The kernel lays no more over each other. */
+const mostLayers = 500
 
 const bind = (source: string, kind: Layer['kind']): Mount[] => [
   { type: 'bind', source, options: [kind === 'active' ? 'rw' : 'ro', 'rbind'] },

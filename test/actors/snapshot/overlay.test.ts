@@ -1,10 +1,11 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { overlay } from '../../../actors/snapshot/overlay.ts'
-import { mountAll, mountedUnder } from '../../../runtime/mounts.ts'
+import { mountLines } from '../../../ops/command/mount-lines.ts'
+import { mountAll, mountedUnder, unmount } from '../../../runtime/mounts.ts'
 import { failureOf } from '../../support/snapshots.ts'
 import { tempDirectory } from '../../support/temp.ts'
 
@@ -88,6 +89,79 @@ test('layers can be in a directory of any name', async () => {
   await writeFile(join(parent.path, 'at/3'), '')
   expect(await readdir(join(parent.path, 'at'))).toEqual(['1', '2', '3'])
   expect(await readdir(join(directory, '3/fs'))).toEqual(['3'])
+})
+
+test('the worked example of the manual is true', async () => {
+  await using directory = await tempDirectory()
+  const driver = await probed(join(directory.path, 'overlay'))
+  await driver.prepare(active('1'))
+  await driver.prepare(active('2'))
+  const [one, two] = ['1', '2'].map((id) => driver.target(active(id)))
+  if (one?.kind !== 'directory' || two?.kind !== 'directory') throw new Error('layers are applied into directories')
+  await mkdir(join(two.path, 'etc'))
+  await writeFile(join(two.path, 'etc/passwd'), '')
+  await mkdir(join(one.path, 'etc'), { mode: 0o711 })
+  await driver.commit(active('1'), [])
+  await driver.commit(active('2', '1'), ['etc'])
+  await driver.prepare(active('3', '2', '1'))
+  await mkdir(join(directory.path, 'at'))
+  {
+    await using _mounted = await mountAll(driver.mounts(active('3', '2', '1')), join(directory.path, 'at'))
+    expect(await readdir(join(directory.path, 'at/etc'))).toEqual(['passwd'])
+    expect((await stat(join(directory.path, 'at/etc'))).mode & 0o777).toBe(0o711)
+  }
+  await driver.remove('3')
+  expect(await driver.ids()).toEqual(['1', '2'])
+  await driver.sweep()
+})
+
+test('two hundred layers below a long path are mounted by us, and by hand', async () => {
+  await using parent = await tempDirectory()
+  const [root, at] = [join(parent.path, 'x'.repeat(120)), join(parent.path, 'at')]
+  const driver = await probed(root)
+  await mkdir(at)
+  const ancestors = Array.from({ length: 200 }, (_, n) => String(200 - n))
+  for (const id of ancestors) {
+    await driver.prepare(active(id))
+    await writeFile(join(root, id, 'fs', id), '')
+  }
+  await driver.prepare(active('201', ...ancestors))
+  for (const layer of [active('201', ...ancestors), view('202', ...ancestors)]) {
+    const mounts = driver.mounts(layer)
+    expect(String(mounts[0]?.options).length).toBeGreaterThan(25_000)
+    {
+      await using _mounted = await mountAll(mounts, at)
+      expect(await readdir(at)).toHaveLength(200)
+    }
+    for (const line of mountLines(mounts, at)) await run('sh', ['-c', line])
+    expect(await readdir(at)).toHaveLength(200)
+    await unmount(at)
+  }
+}, 30_000)
+
+test('more layers than the kernel lays over each other are refused before anything is made', async () => {
+  await using directory = await tempDirectory()
+  const driver = await probed(directory.path)
+  const ancestors = Array.from({ length: 501 }, (_, n) => String(n + 1))
+  for (const layer of [active('502', ...ancestors), view('502', ...ancestors)])
+    expect(await failureOf(driver.prepare(layer))).toEqual({
+      code: 'failed_precondition',
+      message: 'prepare snapshot 502: of 501 layers, and overlayfs shows 500',
+    })
+  expect(await driver.ids()).toEqual([])
+})
+
+test('a node that died while it tried its mounts leaves none: the next sweep takes them away', async () => {
+  await using directory = await tempDirectory()
+  const driver = await probed(directory.path)
+  const { pid } = spawnSync('true')
+  const scratch = join(directory.path, 'removing', `scratch-${pid}-0`)
+  for (const name of ['lower', 'upper', 'work', 'at']) await mkdir(join(scratch, name), { recursive: true })
+  const options = ['lower', 'upper', 'work'].map((name) => `${name === 'lower' ? 'lowerdir' : `${name}dir`}=${join(scratch, name)}`)
+  await mountAll([{ type: 'overlay', source: 'overlay', options }], join(scratch, 'at'))
+  await driver.sweep()
+  expect(await mountedUnder(directory.path)).toEqual([])
+  expect(await readdir(join(directory.path, 'removing'))).toEqual([])
 })
 
 /** What the probe of a driver says, in a process started by `command`. */
