@@ -1,19 +1,17 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Failure } from '../../../messages/grammar/index.ts'
 import { makeImage, makeLayer, writeLayout } from '../../../ops/lab/images.ts'
 import { mountAll } from '../../../runtime/mounts.ts'
 import * as tar from '../../support/layers.ts'
 import { type Listed, listing } from '../../support/listing.ts'
 import { ground, isRoot } from './applying.ts'
+import { has } from './judging.ts'
 
 const { archive, directory, file, link, symlink } = tar
 const capability = Buffer.from('0100000200200000000000000000000000000000', 'hex')
-const has = (program: string): boolean => spawnSync('which', [program]).status === 0
 
 /** Three layers with everything an image may hold, every directory described. */
 const layers = [
@@ -119,90 +117,6 @@ describe.runIf(isRoot)('GNU tar and we', () => {
     }
   })
 })
-
-const part = fc.constantFrom('a', 'b', 'c')
-const name = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'))
-const target = fc.oneof(
-  name,
-  name.map((path) => `/${path}`),
-  name.map((path) => `../${path}`),
-  fc.constantFrom('.', '..', '/', '../../..'),
-)
-const mode = fc.constantFrom(0o644, 0o755, 0o4711, 0o700)
-const piece = (anyName: fc.Arbitrary<string>): fc.Arbitrary<Buffer> =>
-  fc.oneof(
-    fc.record({ anyName, mode }).map((of) => file(of.anyName, of.anyName, { mode: of.mode })),
-    fc.record({ anyName, mode }).map((of) => directory(of.anyName, { mode: of.mode })),
-    fc.record({ target, anyName }).map((of) => symlink(of.target, of.anyName)),
-    fc.record({ name, anyName }).map((of) => link(of.name, of.anyName)),
-  )
-
-const hostile = fc.oneof(
-  name,
-  target,
-  name.map((path) => `${path}/../../${path}`),
-  fc.tuple(name, part).map(([path, last]) => `${path}/.wh.${last}`),
-  name.map((path) => `${path}/.wh..wh..opq`),
-)
-
-describe('archives nobody thought of', () => {
-  test.each(['remove', 'overlay'] as const)('never get out, and end well or as a failure of the archive: %s', async (whiteouts) => {
-    const pieces = fc.array(piece(hostile), { maxLength: 12 })
-    await fc.assert(
-      fc.asyncProperty(pieces, pieces, async (before, layer) => {
-        using at = ground()
-        for (const path of ['a', 'b', 'c']) writeFileSync(join(at.base, path), 'outside', { mode: 0o600 })
-        const outside = (): unknown => Object.entries(listing(at.base)).filter(([path]) => /^[abc]$/.test(path))
-        const untouched = outside()
-        for (const bytes of whiteouts === 'remove' ? [before, layer] : [layer]) {
-          const failure = await at.apply(archive(...bytes), { whiteouts }).then(
-            () => undefined,
-            (error: unknown) => error,
-          )
-          if (failure === undefined) continue
-          expect(failure).toBeInstanceOf(Failure)
-          expect(['data_loss', 'failed_precondition']).toContain((failure as Failure).code)
-        }
-        expect(outside()).toEqual(untouched)
-      }),
-      { numRuns: 150 },
-    )
-  })
-
-  test.runIf(isRoot)('are to us what they are to GNU tar shut up in their root', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(piece(name), { maxLength: 8 }), async (pieces) => {
-        using at = ground()
-        const judged = shutUp(at.base)
-        const judge = spawnSync('chroot', [judged, ...judgeTar, '-xPpf', '-', '-C', '/'], { input: archive(...pieces) })
-        rmSync(join(judged, judgeDirectory), { recursive: true })
-        const ours = await at.apply(archive(...pieces)).catch((error: unknown) => error)
-        // where one refuses, there is nothing to compare; tar refuses more: it removes no directory that has something in it
-        if (judge.status !== 0 || ours instanceof Failure) return
-        expect(comparable(at.root)).toEqual(comparable(judged))
-      }),
-      { numRuns: 100 },
-    )
-  })
-})
-
-const judgeDirectory = '.judge'
-const judgeTar = [`/${judgeDirectory}/loader`, '--library-path', `/${judgeDirectory}`, `/${judgeDirectory}/tar`]
-
-/** A root with nothing but tar in it. */
-function shutUp(base: string): string {
-  const root = mkdir(base, 'judged')
-  const tools = mkdir(root, judgeDirectory)
-  const program = ['/usr/bin/tar', '/bin/tar'].find(existsSync) ?? 'tar'
-  copyFileSync(program, join(tools, 'tar'))
-  for (const [path] of execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/\/\S+/g))
-    copyFileSync(path, join(tools, basename(path).startsWith('ld-') ? 'loader' : basename(path)))
-  return root
-}
-
-/** Directories nobody described have the time they were made. */
-const comparable = (root: string): unknown =>
-  Object.entries(listing(root)).map(([path, { mtime, ...rest }]) => [path, rest, rest.kind === 'directory' ? undefined : mtime])
 
 function mkdir(base: string, name: string): string {
   const path = join(base, name)
