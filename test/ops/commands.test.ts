@@ -14,6 +14,8 @@ test('the listings of an empty node are empty', async () => {
     ['ctr', ['tasks', 'ls']],
     ['ctr', ['containers', 'ls']],
     ['ctr', ['snapshots', 'ls']],
+    ['ctr', ['snapshots', 'tree']],
+    ['ctr', ['snapshots', 'usage']],
     ['ctr', ['images', 'ls', '--json']],
     ['ctr', ['content', 'ls']],
   ] as const
@@ -52,7 +54,7 @@ test('nodes are listed, in JSON too', async () => {
 test('events that were kept are told again', async () => {
   await using node = await startNode({ args: ['--only', 'node'] })
   await expect
-    .poll(async () => (await node.run('gantry', ['events', '--since', '1h', '--no-follow', '--json'])).stdout)
+    .poll(async () => (await node.run('gantry', ['events', '--since', '1h', '--no-follow', '--json'])).stdout, { timeout: 20_000 })
     .toMatch(/"type":"node.up"/)
 })
 
