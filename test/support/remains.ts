@@ -20,7 +20,7 @@ export async function remains(node: RunningNode, { partial = false } = {}): Prom
     ...(await mountsUnder(node.root)),
     ...ingests.filter(({ holder }) => holder || !partial).map(({ reference }) => `ingest ${reference}`),
   ]
-  for (const driver of ['overlay', 'native']) {
+  for (const driver of ['overlay', 'btrfs', 'native']) {
     const { snapshots } = await asked.list({ driver })
     const committed = snapshots.filter(({ kind }) => kind === 'committed')
     left.push(...snapshots.filter((one) => !committed.includes(one)).map(({ key, kind }) => `${kind} snapshot ${key}`))
