@@ -223,6 +223,24 @@ describe('a layer of two trees', () => {
     expect((await two.diff()).names).toEqual(['f'])
   })
 
+  test('has a file written twice between two ticks of the clock, and trusts a time that has been over for long', async () => {
+    const now = Date.now() / 1000 + 0.125
+    using two = changed(nothing, nothing)
+    for (const [path, content] of [
+      [two.lower, 'one'],
+      [two.upper, 'two'],
+    ] as const) {
+      for (const [name, time] of [
+        ['fresh', now],
+        ['settled', 1000.125],
+      ] as const) {
+        writeFileSync(join(path, name), content)
+        utimesSync(join(path, name), time, time)
+      }
+    }
+    expect((await two.diff()).names).toEqual(['fresh'])
+  })
+
   test('takes a time without a fraction for any of its second, as layers tell no more', async () => {
     using two = changed(
       (at) => {
