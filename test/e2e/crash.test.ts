@@ -29,7 +29,8 @@ interface Moment {
 const moments: readonly Moment[] = [
   { fact: 'pull.started' },
   { fact: 'pull.advanced', time: 2 },
-  { fact: 'ingest.opened', time: 4 },
+  { fact: 'ingest.opened', time: 2 },
+  { fact: 'content.created', time: 2 },
   { fact: 'ingest.advanced' },
   { fact: 'ingest.committed' },
   { fact: 'snapshot.prepared' },
@@ -81,7 +82,7 @@ test('it goes on at the byte it reached', async () => {
   const killed = Promise.withResolvers<void>()
   const reference = serveImage(registry, 'resumed', image)
   registry.on(blobPath('resumed', layer.descriptor.digest), held(layer.bytes, { before: layer.bytes.length >> 1, until: killed.promise }))
-  await startAndKill(reference, { fact: 'unpack.progressed' }, layer.descriptor.digest)
+  await startAndKill(reference, { fact: 'unpack.progressed' }, `layer-${layer.diffId}`)
   killed.resolve()
   node = await startNode({ root })
   await completed(reference)
