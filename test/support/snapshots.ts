@@ -26,6 +26,8 @@ export interface SnapshotRoom extends AsyncDisposable {
   layer(name: string, parent: string | undefined, work?: (at: string) => unknown): Promise<void>
   /** Do `work` in a view of `name` that is gone afterwards. */
   look<T>(name: string, work: (at: string) => T | Promise<T>): Promise<T>
+  /** Stop the actor, and start no other. */
+  stop(): Promise<void>
   /** Stop the actor and start another on the same root. */
   restart(): Promise<void>
 }
@@ -95,6 +97,7 @@ export async function openSnapshotRoom(init: SnapshotRoomInit = {}): Promise<Sna
         await ask.remove({ key })
       }
     },
+    stop: async () => await actor[Symbol.asyncDispose](),
     async restart() {
       await actor[Symbol.asyncDispose]()
       actor = await startSnapshot(home)

@@ -6,18 +6,20 @@ import { failureOf, openSnapshotRoom } from '../../support/snapshots.ts'
 test('the default is the first driver that can be used, or the one configured', async () => {
   await using plain = await openSnapshotRoom()
   expect((await plain.ask.prepare({ key: 'a' })).driver).toBe('overlay')
-  expect((await plain.ask.drivers({})).drivers).toMatchObject([
-    { name: 'overlay', usable: true, rebase: true },
-    { name: 'native', usable: true, rebase: false },
-  ])
+  const { drivers } = await plain.ask.drivers({})
+  expect(drivers.map(({ name }) => name)).toEqual(['overlay', 'btrfs', 'native'])
+  expect(drivers).toMatchObject([{ usable: true, rebase: true }, {}, { usable: true, rebase: false }])
   await using configured = await openSnapshotRoom({ driver: 'native' })
   expect((await configured.ask.prepare({ key: 'a' })).driver).toBe('native')
-  expect((await configured.ask.drivers({})).drivers.map(({ name }) => name)).toEqual(['native', 'overlay'])
+  expect((await configured.ask.drivers({})).drivers.map(({ name }) => name)).toEqual(['native', 'overlay', 'btrfs'])
 })
 
 test('a driver nobody knows cannot be the default', async () => {
   const failure = await failureOf(openSnapshotRoom({ driver: 'zfs' }))
-  expect(failure).toEqual({ code: 'invalid_argument', message: 'use snapshot driver zfs by default: this node has overlay, native' })
+  expect(failure).toEqual({
+    code: 'invalid_argument',
+    message: 'use snapshot driver zfs by default: this node has overlay, btrfs, native',
+  })
 })
 
 test('drivers have keys of their own, and stand on their own only', async () => {
@@ -62,4 +64,12 @@ test('snapshots outlive the actor', async () => {
   await room.restart()
   expect(await room.ask.list({})).toEqual(before)
   expect(await room.look('one', (at) => readdir(at))).toEqual(['file'])
+})
+
+test('stopping it twice is as good as once, and then nobody answers', async () => {
+  await using room = await openSnapshotRoom()
+  await room.layer('one', undefined)
+  await room.stop()
+  await room.stop()
+  expect(await failureOf(room.ask.stat({ key: 'one' }))).toMatchObject({ code: 'unavailable' })
 })
