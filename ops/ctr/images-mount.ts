@@ -65,6 +65,7 @@ async function mountSnapshot(session: Session, mounting: Mounting): Promise<Foun
   await using undo = new AsyncDisposableStack()
   await holdLease(session, mounting, undo)
   const found = (await make(session, mounting, undo)) ?? (await findLeft(session, mounting))
+  await session.ask<typeof lease>('lease').renew({ id: leaseOf(mounting.key), seconds: 0 })
   await mountToStay(found.mounts, mounting.key, session)
   undo.move()
   return found
@@ -85,12 +86,15 @@ const quietly = async (work: PromiseLike<unknown>): Promise<void> => {
   await Promise.allSettled([work])
 }
 
+/** s that what a command that was killed was about to mount stays; once it can be mounted, it is held for ever */
+const makingSeconds = 1200
+
 /** The lease may be there from before. */
 async function holdLease({ ask }: Session, { name, key }: Mounting, undo: AsyncDisposableStack): Promise<void> {
   const leases = ask<typeof lease>('lease')
   const id = leaseOf(key)
   try {
-    await leases.create({ id, seconds: 0, labels: { 'gantry.image': name, 'gantry.target': key } })
+    await leases.create({ id, seconds: makingSeconds, labels: { 'gantry.image': name, 'gantry.target': key } })
   } catch (error) {
     if (isFailure(error, 'already_exists')) return
     // an answer that did not come may have been that it was made

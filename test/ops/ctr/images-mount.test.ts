@@ -77,6 +77,10 @@ test('an image is looked at, and nothing of it is left', async () => {
   await expect(writeFile(join(at, 'new'), '')).rejects.toMatchObject({ code: 'EROFS' })
   await succeeding('gantry', 'gc')
   expect(await succeeding('ctr', 'snapshots', 'ls', '-q', '--filter', 'kind==view')).toBe(at)
+  // for ever: it has no time at which it ends
+  expect(JSON.parse(await succeeding('ctr', 'leases', 'ls', '--json'))).toEqual(
+    expect.not.objectContaining({ expiresAt: expect.anything() }),
+  )
   complaint(await failing('mount', reference, at), 'failed_precondition')
   expect(await images('unmount', '--rm', at)).toBe(at)
   expect(await readdir(at)).toEqual([])
