@@ -57,6 +57,13 @@ describe('deletions carried out', () => {
     expect(await after(file('.wh..wh.aufs'), directory('.wh..wh.plnk'))).toEqual(await after())
   })
 
+  test('a directory goes with all below it, however deep that is', async () => {
+    using at = ground()
+    await at.apply(archive(file('', '', { pax: { path: `a/${'d/'.repeat(1000)}file` } })))
+    await at.apply(archive(file('.wh.a')))
+    expect(names(at)).toEqual([])
+  })
+
   test('a directory with a name that is not UTF-8 goes with all below it', async () => {
     using at = ground()
     await at.apply(archive(directory('\xff'), file('\xff/\xfe'), directory('\xff/deep'), symlink('/etc', '\xff/deep/link')))

@@ -32,6 +32,9 @@ const entry: fc.Arbitrary<Piece> = fc.oneof(
   { weight: 2, arbitrary: fc.tuple(path, base, attributes).map(([name, last, of]) => file(`${name}/${last}`, '', of)) },
   fc.tuple(base, attributes).map(([name, of]) => file(name, '', of)),
   fc.tuple(path, attributes).map((of) => fifo(...of)),
+  fc
+    .tuple(path, attributes)
+    .map(([name, of]) => file(name, 'x', { ...of, pax: { 'GNU.sparse.size': '5000', 'GNU.sparse.map': '4096,1' } })),
   fc.tuple(path, fc.constantFrom(0, 1), fc.constantFrom(0, 3), attributes).map((of) => character(...of)),
   attributes.map((of) => directory('./', of)),
 )
