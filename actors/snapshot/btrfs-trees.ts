@@ -1,5 +1,5 @@
 import { type FileHandle, lstat, open, rmdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { errnoOf } from '../../runtime/errno.ts'
 import {
   close,
@@ -9,6 +9,7 @@ import {
   filesOf,
   ITEM,
   O,
+  pathInSubvolume,
   RESOLVE,
   type Subvolume,
   SystemError,
@@ -51,7 +52,7 @@ export async function freezeTree(path: string, options: Options = {}): Promise<v
 }
 
 /** Delete the tree at `path`; what is not there, or is no subvolume, is left as it is. Its space is free some time after. */
-export async function destroyTree(path: string): Promise<void> {
+export async function destroyTree(path: string | Buffer<ArrayBuffer>): Promise<void> {
   const status = await lstat(path).catch(ifNone)
   if (!status?.isDirectory() || status.ino !== rootInode) return
   const ids: bigint[] = []
@@ -60,8 +61,18 @@ export async function destroyTree(path: string): Promise<void> {
     // Inside a frozen one nothing can be deleted.
     if (!isLeaf) await setFrozen(fd, false)
   }
-  await using directory = await openDirectory(dirname(path))
+  await using directory = await openDirectory(below(Buffer.from(path), bytes('..')))
   for (const id of ids.toReversed()) await destroySubvolume(directory.fd, id)
+}
+
+/** Delete all subvolumes below a directory that is none itself, on btrfs. */
+export async function destroyTreesIn(directory: string): Promise<void> {
+  await using at = await openDirectory(directory)
+  const { id } = await subvolumeOf(at.fd)
+  const here = await pathInSubvolume(at.fd, id, BigInt((await at.stat()).ino))
+  if (here === undefined) return
+  for (const { path } of await subvolumesIn(at.fd, id))
+    if (path.subarray(0, here.length).equals(here)) await destroyTree(below(bytes(directory), path.subarray(here.length)))
 }
 
 /**
@@ -100,7 +111,7 @@ interface Member extends Subvolume {
  * The subvolumes of a tree, each before those inside it. Who is in a container may still move things about: no link is followed on the way to one, and what is found there and is another
  * by now, or none, is passed over.
  */
-async function* treeAt(path: string, { signal }: Options = {}): AsyncGenerator<Member> {
+async function* treeAt(path: string | Buffer, { signal }: Options = {}): AsyncGenerator<Member> {
   await using root = await openDirectory(path)
   const pending: { path: Buffer<ArrayBuffer>; id?: bigint }[] = [{ path: Buffer.alloc(0) }]
   for (let one = pending.shift(); one; one = pending.shift()) {

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { chmod, mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, open, readdir, rename, rm, stat, statfs, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../../messages/grammar/index.ts'
 import { thisProcess } from '../../runtime/alive.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 import { mountedUnder, unmount } from '../../runtime/mounts.ts'
-import { renameExchange, syncfsAsync } from '../../runtime/syscalls/index.ts'
+import { btrfsType, renameExchange, syncfsAsync } from '../../runtime/syscalls/index.ts'
+import { destroyTreesIn } from './btrfs-trees.ts'
 import type { Options } from './driver.ts'
 
 /** The directory of a driver: one directory an id, `fs` in it what the layer holds, and apart from them those that are on their way out. */
@@ -43,7 +44,14 @@ export function directories(path: string, { clear = async () => {} }: Directorie
   const of = (id: string) => join(path, id)
   const erase = async (at: string) => {
     await clear(at)
-    await rm(at, { recursive: true, force: true })
+    try {
+      await rm(at, { recursive: true, force: true })
+    } catch (error) {
+      if (errnoOf(error) !== 'EROFS' || (await statfs(at)).type !== btrfsType) throw error
+      // A container on btrfs may have made subvolumes in there, and those read-only.
+      await destroyTreesIn(at)
+      await rm(at, { recursive: true, force: true })
+    }
   }
   let scratches = 0
   const places: Directories = {

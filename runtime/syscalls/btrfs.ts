@@ -59,7 +59,7 @@ export async function subvolumesIn(directory: number, id: bigint): Promise<{ id:
   const range = { first: { object: id, type: ROOT_REF, offset: 0n }, last: { object: id, type: ROOT_REF, offset: most } }
   for await (const items of searchTree(directory, { tree: rootTree, ...range })) {
     for (const { offset, data } of items) {
-      const parent = await pathOf(directory, id, data.readBigUInt64LE(0))
+      const parent = await pathInSubvolume(directory, id, data.readBigUInt64LE(0))
       if (parent !== undefined) found.push({ id: offset, path: Buffer.concat([parent, data.subarray(18, 18 + data.readUInt16LE(16))]) })
     }
   }
@@ -145,7 +145,7 @@ function after(key: TreeKey | undefined): TreeKey | undefined {
 }
 
 /** Of a directory of a subvolume, from its root; with a slash at the end, empty for the root itself. Undefined when there is none of that inode. */
-async function pathOf(directory: number, tree: bigint, inode: bigint): Promise<Buffer<ArrayBuffer> | undefined> {
+export async function pathInSubvolume(directory: number, tree: bigint, inode: bigint): Promise<Buffer<ArrayBuffer> | undefined> {
   const argument = Buffer.alloc(4096)
   argument.writeBigUInt64LE(tree, 0)
   argument.writeBigUInt64LE(inode, 8)

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
 import { btrfs } from '../../../actors/snapshot/btrfs.ts'
+import { native } from '../../../actors/snapshot/native.ts'
 import { mountAll, mountedUnder } from '../../../runtime/mounts.ts'
 import { named, openLoop, whyNoLoop } from '../../support/loop.ts'
 import { failureOf, openSnapshotRoom } from '../../support/snapshots.ts'
@@ -126,6 +127,22 @@ describe.skipIf(why !== undefined)(named('on btrfs', why), async () => {
     expect(await subvolumes(directory)).toBe(0)
     expect(await readdir(elsewhere.path)).toEqual(['precious'])
     expect(await mountedUnder(directory)).toEqual([])
+  })
+
+  test('copies go too when a container has made subvolumes in them, frozen ones, with others inside; what is beside them stays', async () => {
+    const { driver: beside, directory } = await fresh()
+    await beside.prepare(active('1'))
+    const driver = native(directory)
+    await driver.prepare(active('2'))
+    const inside = join(directory, '2/fs/a')
+    await mkdir(inside)
+    for (const path of ['frozen', 'frozen/deeper']) await run('btrfs', ['subvolume', 'create', join(inside, path)])
+    await writeFile(join(inside, 'frozen/deeper/file'), '')
+    for (const path of ['frozen/deeper', 'frozen']) await run('btrfs', ['property', 'set', join(inside, path), 'ro', 'true'])
+    await driver.remove('2')
+    await driver.sweep()
+    expect(await readdir(join(directory, 'removing'))).toEqual([])
+    expect(await subvolumes(directory)).toBe(1)
   })
 
   test('subvolumes a container made are as directories: committed, stood on, measured, whatever their names', async () => {
