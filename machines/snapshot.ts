@@ -100,8 +100,6 @@ export const snapshotMachine = setup({
     freeze: () => {},
     /** give its contents to the one it takes the place of, and have them hear of it */
     exchange: () => {},
-    /** have it on disk some time */
-    settle: () => {},
     /** put its directories out of the way */
     discard: () => {},
     tellPrepared: () => {},
@@ -184,7 +182,6 @@ export const snapshotMachine = setup({
       },
     },
     committed: {
-      entry: 'settle',
       on: {
         replaced: { guard: 'isNews', actions: ['keepReplaced', 'tellReplaced'] },
         label: { actions: ['keepLabels', 'tellUpdated'] },

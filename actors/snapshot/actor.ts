@@ -39,7 +39,6 @@ export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
       if (!driver) throw new Error(`a snapshot of driver ${context.driver}, which this version does not have`)
       return driver
     },
-    committed: (id) => durability.owe([id]),
     replaced: (id, by) => snapshots.replaced(id, by),
     discarded: sweeper.sweep,
     now,
@@ -54,7 +53,12 @@ export async function startSnapshot(home: Home): Promise<AsyncDisposable> {
         table: 'snapshot',
         machine: snapshotMachine,
         ...lives,
-        also: (_, record) => keepInStep(keeping, record, claims.reconcile(record, { stateOf: (id) => stored.get(id)?.value })),
+        also(_, record) {
+          const claimed = claims.reconcile(record, { stateOf: (id) => stored.get(id)?.value })
+          keepInStep(keeping, record, claimed)
+          // Not an effect, which would have to be written down as done: after a stop, what is not known to be on disk is found anew.
+          if (record.value === 'committed' && claimed.released.length > 0) tables.afterCommit(() => durability.owe([record.id]))
+        },
       },
     ),
   )

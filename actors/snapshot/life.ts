@@ -8,8 +8,6 @@ type Machine = typeof snapshotMachine
 
 export interface LifeComponents {
   readonly driverOf: (snapshot: Snapshot) => Driver
-  /** has reached its place, but perhaps not the disk */
-  readonly committed: (id: string) => void
   /** has got the contents of another, which ends; said again after a crash */
   readonly replaced: (id: string, by: string) => Promise<void>
   /** is out of the way, but still takes up space */
@@ -46,11 +44,6 @@ export function life(components: LifeComponents) {
     return { type: 'exchanged' }
   }
 
-  const settle: Effect<Machine> = ({ id }) => {
-    components.committed(id)
-    return undefined
-  }
-
   const discard: Effect<Machine> = async (snapshot) => {
     const driver = driverOf(snapshot)
     try {
@@ -63,7 +56,7 @@ export function life(components: LifeComponents) {
     return { type: 'discarded' }
   }
 
-  return { effects: { make, freeze, exchange, settle, discard }, announcements }
+  return { effects: { make, freeze, exchange, discard }, announcements }
 }
 
 const tellPrepared: Announcement<Machine> = ({ context: { key, driver, parent, kind } }) => ({

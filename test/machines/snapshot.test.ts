@@ -37,7 +37,7 @@ test.for<[string, SnapshotEvent[], 'active' | 'view', string, string[]]>([
   ['made, a view is a view, and that is told', [made], 'view', 'view', ['tellPrepared']],
   ['one that could not be made goes without a word', [failed], 'active', 'removing', ['discard']],
   ['a commit has it frozen', [made, commit], 'active', 'committing', ['freeze']],
-  ['frozen, it is committed, told, and on its way to the disk', [made, commit, frozen], 'active', 'committed', ['tellCommitted', 'settle']],
+  ['frozen, it is committed, and that is told', [made, commit, frozen], 'active', 'committed', ['tellCommitted']],
   ['a commit that fails leaves it active', [made, commit, failed], 'active', 'active', []],
   ['a commit may be tried again', [made, commit, failed, commit], 'active', 'committing', ['freeze']],
   ['an active one takes the place of another', [made, replace], 'active', 'replacing', ['exchange']],
