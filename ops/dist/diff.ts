@@ -1,10 +1,8 @@
-import { open } from 'node:fs/promises'
 import type { Command } from 'commander'
 import type { content } from '../../messages/content.ts'
 import { type Client, Failure } from '../../messages/grammar/index.ts'
 import type { lease } from '../../messages/lease.ts'
 import type { Compared, unpack } from '../../messages/unpack.ts'
-import { fromErrno } from '../../runtime/errno.ts'
 import { addCompression, type CompressionOptions } from '../command/compression.ts'
 import { type EpochOptions, epochHelp, epochOf } from '../command/epoch.ts'
 import { labelsOf } from '../command/labels.ts'
@@ -13,7 +11,7 @@ import { readBlob } from '../command/read-blob.ts'
 import { asking, type Session } from '../command/session.ts'
 import { shortLease } from '../command/short-lease.ts'
 import { addDriver, type DriverOptions, driverOf } from '../command/snapshots.ts'
-import { write } from '../command/write.ts'
+import { writeOut } from '../command/write-out.ts'
 
 interface DiffOptions extends CompressionOptions, EpochOptions, DriverOptions {
   readonly keep?: boolean
@@ -51,7 +49,8 @@ export function diff(command: Command): void {
         }
         await using held = await shortLease(session.ask<typeof lease>('lease'), { 'gantry.diff': upper })
         const made = await compare(session, { ...request, lease: held.id })
-        if (!keep || output !== undefined) await copy(session, made, output ?? '-')
+        if (!keep || output !== undefined)
+          await writeOut(readBlob(session.ask<typeof content>('content'), made.descriptor, session), output ?? '-', session)
         if (keep) print([JSON.stringify(session.listing.json ? made : made.descriptor)])
       }),
     )
@@ -62,18 +61,4 @@ async function compare({ ask }: Session, request: Parameters<Client<typeof unpac
   for await (const item of ask<typeof unpack>('unpack').compare(request)) if ('diffId' in item) last = item
   if (last === undefined) throw new Failure('data_loss', `diff ${request.upper}: nothing was said of the layer`)
   return last
-}
-
-async function copy(session: Session, { descriptor }: Compared, output: string): Promise<void> {
-  const bytes = readBlob(session.ask<typeof content>('content'), descriptor, session)
-  if (output === '-') {
-    for await (const piece of bytes) await write(process.stdout, piece, session)
-    return
-  }
-  try {
-    await using file = await open(output, 'w')
-    for await (const piece of bytes) await file.writeFile(piece)
-  } catch (error) {
-    throw fromErrno(error, `write layer ${descriptor.digest} to ${output}`)
-  }
 }

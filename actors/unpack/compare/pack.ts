@@ -37,7 +37,7 @@ export async function pack(
   }
   const write = async (pieces: AsyncIterable<Buffer>): Promise<void> => {
     for await (const piece of pieces) {
-      packed.take(piece)
+      if (compression !== 'none') packed.take(piece)
       append(piece)
     }
   }
@@ -45,7 +45,10 @@ export async function pack(
   if (compression === 'none') await pipeline(from, write, options)
   else if (compression === 'zstd') await pipeline(from, createZstdCompress({ chunkSize: pieceBytes }), write, options)
   else await pipeline(from, createGzip({ chunkSize: pieceBytes }), (pieces: AsyncIterable<Buffer>) => write(anonymous(pieces)), options)
-  return { digest: packed.digest(), packedSize: packed.size(), diffId: plain.digest(), size: plain.size() }
+  const [diffId, size] = [plain.digest(), plain.size()]
+  return compression === 'none'
+    ? { digest: diffId, packedSize: size, diffId, size }
+    : { digest: packed.digest(), packedSize: packed.size(), diffId, size }
 }
 
 const pieceBytes = 2 ** 18
