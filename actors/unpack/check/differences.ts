@@ -149,12 +149,12 @@ class Search {
     return found === target ? undefined : `a link to ${JSON.stringify(found)} in place of ${JSON.stringify(target)}`
   }
 
-  async #contents(at: number, name: string, { size, hash }: Expected, status: Status): Promise<string | undefined> {
+  async #contents(at: number, name: string, { size, hash, holes }: Expected, status: Status): Promise<string | undefined> {
     if (status.size !== size) return `${status.size} bytes in place of ${size}`
     if (size === 0) return undefined
     const fd = openat(at, this.#room.write(name), O.RDONLY | O.NOFOLLOW | O.NONBLOCK | this.#noatime())
     try {
-      return (await this.#hash(fd)) === hash ? undefined : 'other contents'
+      return (await this.#hash(fd, holes)) === hash ? undefined : 'other contents'
     } finally {
       close(fd)
     }
@@ -165,12 +165,19 @@ class Search {
     return this.#powers.all ? O.NOATIME : 0
   }
 
-  async #hash(fd: number): Promise<string> {
+  /** Of everything but the holes; undefined when there is something in one. */
+  async #hash(fd: number, holes: Expected['holes'] = []): Promise<string | undefined> {
     const sum = createHash('sha256')
+    let hole = 0
     for (let at = 0; ; ) {
-      const got = readSync(fd, this.#slice, 0, this.#slice.length, at)
+      while ((holes[hole]?.to ?? at + 1) <= at) hole++
+      const { from, to } = holes[hole] ?? { from: Number.POSITIVE_INFINITY, to: Number.POSITIVE_INFINITY }
+      const inside = at >= from
+      const got = readSync(fd, this.#slice, 0, Math.min(this.#slice.length, (inside ? to : from) - at), at)
       if (got === 0) return sum.digest('base64')
-      sum.update(this.#slice.subarray(0, got))
+      const piece = this.#slice.subarray(0, got)
+      if (!inside) sum.update(piece)
+      else if (!piece.equals(zeros.subarray(0, got))) return undefined
       at += got
       this.#options.onBytes?.(got)
       await this.#pause(got)
@@ -197,6 +204,8 @@ class Search {
     this.#options.signal.throwIfAborted()
   }
 }
+
+const zeros = Buffer.alloc(2 ** 20)
 
 function kindOf({ mode, major, minor }: Status): string {
   const kind = kinds.get(mode & S.FMT) ?? 'something'

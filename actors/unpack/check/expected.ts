@@ -10,6 +10,12 @@ import type { TarHandler } from '../tar/reader.ts'
 import { maxLinks } from '../tree.ts'
 import { isWhiteout, opaqueName, prefix } from '../whiteouts.ts'
 
+/** Part of a file: from one offset to before another. */
+interface Hole {
+  readonly from: number
+  readonly to: number
+}
+
 /** What should be at one place. Several names of one file are one node. */
 export interface Expected {
   /** `removed` is a mark that something is hidden; `foreign` a file of a layer below, of which nothing is known */
@@ -19,8 +25,10 @@ export interface Expected {
   gid: number
   modified: Moment
   size: number
-  /** of the contents */
+  /** of the contents, but for the holes */
   hash: string
+  /** where there is nothing but zeros that the layer does not have, in order */
+  holes: Hole[] | undefined
   /** of a symbolic link */
   readonly target: string
   readonly major: number
@@ -55,7 +63,7 @@ export class Expecting implements TarHandler {
   entries = 0
   readonly #whiteouts: Whiteouts
   readonly #limits: Limits
-  #file: { node: Expected; hash: Hash } | undefined
+  #file: { node: Expected; hash: Hash; at: number } | undefined
   #last: { path: string; directory: Expected } | undefined
   /** directories made because a path needed them */
   #missed = 0
@@ -82,11 +90,17 @@ export class Expecting implements TarHandler {
   }
 
   data(piece: Buffer): void {
-    this.#file?.hash.update(piece)
+    if (this.#file === undefined) return
+    this.#file.hash.update(piece)
+    this.#file.at += piece.length
   }
 
   hole(length: number): void {
-    for (let left = length; left > 0; left -= zeros.length) this.#file?.hash.update(left < zeros.length ? zeros.subarray(0, left) : zeros)
+    if (this.#file === undefined) return
+    const { node, at } = this.#file
+    this.#file.at += length
+    node.holes ??= []
+    node.holes.push({ from: at, to: at + length })
   }
 
   end(): void {
@@ -115,7 +129,7 @@ export class Expecting implements TarHandler {
     } else if (entry.kind === 'link') this.#link(parent, name, entry)
     else {
       const node = this.#set(parent, name, nodeOf(entry.kind, parent, entry))
-      if (entry.kind === 'file') this.#file = { node, hash: createHash('sha256') }
+      if (entry.kind === 'file') this.#file = { node, hash: createHash('sha256'), at: 0 }
     }
   }
 
@@ -193,11 +207,23 @@ export class Expecting implements TarHandler {
   }
 }
 
-const zeros = Buffer.alloc(1024 * 1024)
 const epoch: Moment = { seconds: 0, nanoseconds: 0 }
 const none: ReadonlyMap<string, Uint8Array> = new Map()
 
-const blank = { mode: 0, uid: 0, gid: 0, modified: epoch, size: 0, hash: '', target: '', major: 0, minor: 0, xattrs: none, opaque: false }
+const blank = {
+  mode: 0,
+  uid: 0,
+  gid: 0,
+  modified: epoch,
+  size: 0,
+  hash: '',
+  holes: [],
+  target: '',
+  major: 0,
+  minor: 0,
+  xattrs: none,
+  opaque: false,
+}
 
 const directory = (parent: Expected | undefined): Expected => ({ ...blank, kind: 'directory', parent, children: new Map(), implied: true })
 

@@ -1,18 +1,26 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, ftruncateSync, mkdirSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { closeSync, ftruncateSync, futimesSync, mkdirSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { check } from '../../../actors/unpack/check/check.ts'
 import { defaultLimits } from '../../../actors/unpack/limits.ts'
 import * as tar from '../../support/layers.ts'
 import { listing } from '../../support/listing.ts'
-import { ground } from './applying.ts'
+import { ground, whole } from './applying.ts'
 
 const { archive, file } = tar
 const kilo = (letter: string): string => letter.repeat(1024)
 /** A hole, a kilobyte, a hole, another kilobyte, a hole. */
-const whole = Buffer.concat([Buffer.alloc(4096), Buffer.from(kilo('a')), Buffer.alloc(8192), Buffer.from(kilo('b')), Buffer.alloc(1 << 20)])
+const contents = Buffer.concat([
+  Buffer.alloc(4096),
+  Buffer.from(kilo('a')),
+  Buffer.alloc(8192),
+  Buffer.from(kilo('b')),
+  Buffer.alloc(1 << 20),
+])
 const stored = kilo('a') + kilo('b')
-const map = [4096, 1024, 13312, 1024, whole.length, 0]
+const map = [4096, 1024, 13312, 1024, contents.length, 0]
 
 /** The header of GNU's own, with a map of its own. */
 function old(name: string, content: string, numbers: readonly number[], size: number, more: readonly (readonly number[])[] = []): Buffer {
@@ -36,18 +44,23 @@ const pairs = (of: readonly number[]): string => of.join(',')
 /** The records of version 0.0 repeat their keys. */
 function repeated(of: readonly number[]): Buffer {
   const text = of.map((number, index) => tar.paxRecord(index % 2 === 0 ? 'GNU.sparse.offset' : 'GNU.sparse.numbytes', String(number)))
-  const bytes = Buffer.concat([tar.paxRecord('GNU.sparse.size', String(whole.length)), ...text])
+  const bytes = Buffer.concat([tar.paxRecord('GNU.sparse.size', String(contents.length)), ...text])
   return tar.ofType('x', 'pax', bytes.toString('latin1'))
 }
 const block = (text: string): string => text.padEnd(Math.ceil(text.length / 512) * 512, '\0')
 const inner = (of: readonly number[]): string => block(`${of.length / 2}\n${of.map((number) => `${number}\n`).join('')}`)
-const version1 = { 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0', 'GNU.sparse.name': 'f', 'GNU.sparse.realsize': String(whole.length) }
-const version01 = { 'GNU.sparse.size': String(whole.length), 'GNU.sparse.numblocks': '3', 'GNU.sparse.name': 'f' }
+const version1 = {
+  'GNU.sparse.major': '1',
+  'GNU.sparse.minor': '0',
+  'GNU.sparse.name': 'f',
+  'GNU.sparse.realsize': String(contents.length),
+}
+const version01 = { 'GNU.sparse.size': String(contents.length), 'GNU.sparse.numblocks': '3', 'GNU.sparse.name': 'f' }
 
 describe('files stored without their holes', () => {
   test.each<[string, Buffer]>([
-    ['the old way of GNU', old('f', stored, map, whole.length)],
-    ['the old way of GNU, the map in more blocks', old('f', stored, map.slice(0, 2), whole.length, [map.slice(2, 4), map.slice(4)])],
+    ['the old way of GNU', old('f', stored, map, contents.length)],
+    ['the old way of GNU, the map in more blocks', old('f', stored, map.slice(0, 2), contents.length, [map.slice(2, 4), map.slice(4)])],
     ['version 0.0 of PAX', Buffer.concat([repeated(map), file('f', stored)])],
     ['version 0.1 of PAX', file('GNUSparseFile.1/f', stored, { pax: { ...version01, path: 'other', 'GNU.sparse.map': pairs(map) } })],
     ['version 1.0 of PAX', file('GNUSparseFile.1/f', inner(map) + stored, { pax: version1 })],
@@ -57,7 +70,7 @@ describe('files stored without their holes', () => {
     expect(listing(at.root)['f']).toMatchObject({ content: expect.stringMatching(/^1062912 bytes/) })
     expect(Object.keys(listing(at.root))).toEqual(['after', 'f'])
     expect({ entries, written }).toEqual({ entries: 2, written: 2049 })
-    writeFileSync(join(at.base, 'whole'), whole)
+    writeFileSync(join(at.base, 'whole'), contents)
     execFileSync('cmp', [join(at.base, 'whole'), join(at.root, 'f')])
     expect(statSync(join(at.root, 'f')).blocks * 512).toBeLessThan(100_000)
   })
@@ -97,6 +110,30 @@ describe('files stored without their holes', () => {
     expect(execFileSync('tail', ['-c', '5', join(at.root, 'f')]).toString('latin1')).toBe('\0\0end')
   })
 
+  test('what was written into a hole is damage', async () => {
+    using at = ground()
+    const size = 2 ** 28
+    const pax = { 'GNU.sparse.size': String(size), 'GNU.sparse.map': `4096,3,${2 ** 27},3,${size},0` }
+    const layer = archive(file('f', 'onetwo', { pax }))
+    await at.apply(layer)
+    const blob = join(at.base, 'layer')
+    writeFileSync(blob, layer)
+    const digest = `sha256:${createHash('sha256').update(layer).digest('hex')}`
+    const damaged = async (): Promise<unknown> => {
+      const checking = { growth: whole(blob, layer.length), size: layer.length, digest, path: at.root, whiteouts: 'remove' as const }
+      return (await check(checking, { signal: new AbortController().signal })).damaged
+    }
+    expect(await damaged()).toEqual([])
+    for (const offset of [0, 4097, 2 ** 27 + 3, size - 1]) {
+      await at.apply(archive(file('f', 'onetwo', { pax })))
+      const fd = openSync(join(at.root, 'f'), 'r+')
+      writeSync(fd, 'x', offset)
+      futimesSync(fd, 1_000_000, 1_000_000)
+      closeSync(fd)
+      expect(await damaged()).toEqual([{ path: 'f', why: 'other contents' }])
+    }
+  })
+
   test.each(['gnu', 'posix 0.0', 'posix 0.1', 'posix 1.0'])('as GNU tar writes them: %s', async (way) => {
     using at = ground()
     const from = join(at.base, 'from')
@@ -116,10 +153,10 @@ describe('files stored without their holes', () => {
   })
 
   test.each<[string, Buffer, RegExp]>([
-    ['goes back', old('f', stored, [4096, 1024, 2048, 1024], whole.length), /"f".*not in order|not in order.*"f"/],
-    ['goes beyond the end', old('f', stored, [4096, 1024, whole.length, 1024], whole.length), /not in order/],
-    ['tells of more than is stored', old('f', stored, [0, 2048, 4096, 1024], whole.length), /3072 bytes, 2048 are stored/],
-    ['tells of less than is stored', old('f', stored, [0, 1024], whole.length), /1024 bytes, 2048 are stored/],
+    ['goes back', old('f', stored, [4096, 1024, 2048, 1024], contents.length), /"f".*not in order|not in order.*"f"/],
+    ['goes beyond the end', old('f', stored, [4096, 1024, contents.length, 1024], contents.length), /not in order/],
+    ['tells of more than is stored', old('f', stored, [0, 2048, 4096, 1024], contents.length), /3072 bytes, 2048 are stored/],
+    ['tells of less than is stored', old('f', stored, [0, 1024], contents.length), /1024 bytes, 2048 are stored/],
     ['is no number', tar.summed(Buffer.from(old('f', stored, map, 9).fill('9', 386, 397))), /malformed/],
     ['is not in pairs', file('f', stored, { pax: { ...version01, 'GNU.sparse.map': '1,2,3' } }), /not whole/],
     ['is no list', file('f', stored, { pax: { ...version01, 'GNU.sparse.map': '1,x' } }), /not a number/],
