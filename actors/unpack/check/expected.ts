@@ -217,7 +217,7 @@ const blank = {
   modified: epoch,
   size: 0,
   hash: '',
-  holes: [],
+  holes: undefined,
   target: '',
   major: 0,
   minor: 0,
