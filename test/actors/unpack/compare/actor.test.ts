@@ -16,6 +16,7 @@ import { describe, expect, test } from 'vitest'
 import { mountedUnder } from '../../../../runtime/mounts.ts'
 import { digestOf } from '../../../support/content.ts'
 import { fileTree, treeDifference } from '../../../support/file-tree.ts'
+import { whyNoLoop } from '../../../support/loop.ts'
 import { isRoot } from '../applying.ts'
 import { readTar } from './reading.ts'
 import { type Comparing, startComparing } from './snapshots.ts'
@@ -51,7 +52,9 @@ async function leavesNothing(node: Comparing): Promise<void> {
   expect(snapshots.filter(({ key }) => key.startsWith('compare-'))).toEqual([])
 }
 
-describe.runIf(isRoot).each(['overlay', 'native'])('%s', (driver) => {
+const noBtrfs = isRoot ? await whyNoLoop('btrfs') : 'only root mounts'
+
+describe.runIf(isRoot).each(['overlay', 'native', ...(noBtrfs === undefined ? ['btrfs'] : [])])('%s', (driver) => {
   test('what a snapshot changed, applied to its parent, makes it again', async () => {
     await using node = await startComparing(driver)
     await node.layer('a', undefined, before)

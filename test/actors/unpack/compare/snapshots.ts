@@ -12,6 +12,7 @@ import type { Applied, Compared, unpack } from '../../../../messages/unpack.ts'
 import { client } from '../../../../runtime/bus/client.ts'
 import { mountAll } from '../../../../runtime/mounts.ts'
 import { type Store, startStore } from '../../../support/content.ts'
+import { openLoop } from '../../../support/loop.ts'
 
 export interface Comparing extends AsyncDisposable {
   readonly store: Store
@@ -35,7 +36,8 @@ export interface Comparing extends AsyncDisposable {
 
 export async function startComparing(driver: string): Promise<Comparing> {
   await using stack = new AsyncDisposableStack()
-  const store = stack.use(await startStore())
+  const root = driver === 'btrfs' ? join(stack.use(await openLoop('btrfs')).path, 'node') : undefined
+  const store = stack.use(await startStore(root === undefined ? {} : { root }))
   const home = { ...store.home, settings: { ...store.home.settings, 'snapshot.driver': driver } }
   stack.use(await startLease(home))
   stack.use(await startSnapshot(home))
