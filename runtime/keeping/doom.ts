@@ -9,7 +9,7 @@ import type { View } from './view.ts'
  * `names` are unneeded things such that whatever unneeded thing refers to one of them is among them or was given to an earlier call: what saves
  * relies on it that nothing that is not doomed refers to anything that is.
  */
-export async function doom(tables: Tables, view: Pick<View, 'changed'>, names: readonly string[]): Promise<Doomed> {
+export async function doom(tables: Tables, view: Pick<View, 'changed' | 'spared'>, names: readonly string[]): Promise<Doomed> {
   const things = thingTable(tables)
   return await tables.transaction(() => {
     const reached = reachedFromChanged(tables, view)
@@ -18,8 +18,10 @@ export async function doom(tables: Tables, view: Pick<View, 'changed'>, names: r
     for (const name of names) {
       const row = things.get(name)
       if (!row) continue
-      if (reached.has(name)) spared += 1
-      else {
+      if (reached.has(name)) {
+        spared += 1
+        tables.afterCommit(() => view.spared.add(name))
+      } else {
         doomed.add(name)
         if (!row.doomed) things.put(name, { ...row, doomed: true })
       }
@@ -33,10 +35,10 @@ interface Doomed {
   readonly spared: number
 }
 
-/** What changed since the view was made, and all that can be come to from there: whatever of it is needed now was not for another reason than these. */
-function reachedFromChanged(tables: Tables, { changed }: Pick<View, 'changed'>): ReadonlySet<string> {
+/** What changed since the view was made or was spared, and all that can be come to from there: whatever of it is needed now was not for another reason than these. */
+function reachedFromChanged(tables: Tables, { changed, spared }: Pick<View, 'changed' | 'spared'>): ReadonlySet<string> {
   const things = thingTable(tables)
-  const reached = new Set(changed())
+  const reached = new Set([...changed(), ...spared])
   for (const name of reached) {
     const row = things.get(name)
     for (const ref of row ? refsOf(row) : []) reached.add(ref)

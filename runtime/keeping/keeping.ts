@@ -77,6 +77,8 @@ export function openKeeping(tables: Tables, { now, graceMs = day }: KeepingInit)
     const row = things.get(name)
     if (!row?.doomed) return
     things.put(name, { ...row, doomed: undefined })
+    // It stays, whatever becomes of what saved it, and with it what is yet to be doomed and it refers to.
+    journal.note(name)
     for (const ref of refsOf(row)) save(ref)
   }
 

@@ -13,6 +13,8 @@ export interface View extends AsyncDisposable {
   readonly held: ReadonlyMap<string, readonly string[]>
   /** Inside a transaction: names of things of which something was written since. */
   changed(): Iterable<string>
+  /** names of things that were not doomed for what had changed: they stay, though what changed may be gone by now, and so does what they refer to */
+  readonly spared: Set<string>
 }
 
 /**
@@ -55,6 +57,7 @@ export async function openView(tables: Tables, { now, signal }: { now: () => str
     rows,
     leases,
     held,
+    spared: new Set(),
     *changed() {
       for (const { name } of reading.notes()) yield name
     },

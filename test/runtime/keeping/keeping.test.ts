@@ -231,6 +231,25 @@ test('what changes between the view and the doom is spared', async () => {
   expect(await doom(kept.tables, view, ['content/a', 'content/b'])).toEqual({ doomed: new Set(['content/b']), spared: 1 })
 })
 
+test.for<[string, boolean]>([
+  ['was spared stays', false],
+  ['was doomed and saved stays', true],
+])('what %s, and what it refers to with it, though what did that is gone before the rest is doomed', async ([, saved]) => {
+  await using kept = await openKept()
+  const [by, referrer, referred] = [thing('content/by'), thing('content/referrer'), thing('content/referred')]
+  await kept.write((keeping) => {
+    keeping.keep(referrer, { refs: [referred] })
+    keeping.keep(referred)
+  })
+  await using view = await openView(kept.tables, kept)
+  const refer = () => kept.write((keeping) => keeping.keep(by, { refs: [referrer] }))
+  if (!saved) await refer()
+  await doom(kept.tables, view, ['content/referrer'])
+  if (saved) await refer()
+  await kept.write((keeping) => keeping.gone(by))
+  expect(await doom(kept.tables, view, ['content/referred'])).toEqual({ doomed: new Set(), spared: 1 })
+})
+
 test('a reference that moves from what is still to be read to what was read is not lost', async () => {
   await using kept = await openKept()
   await kept.write((keeping) => {

@@ -6,8 +6,10 @@ import type { Keeping } from '../../../runtime/keeping/keeping.ts'
 import { lifetimes, unneeded } from '../../../runtime/keeping/mark.ts'
 import { openView } from '../../../runtime/keeping/view.ts'
 import { type KeptThings, openKept, thing } from '../../support/keeping.ts'
+import { bounded } from '../../support/properties.ts'
 
 const graceMs = 1000
+const timeout = process.env['GANTRY_TEST_RUNS'] === undefined ? 120_000 : 0
 const names = Array.from({ length: 7 }, (_, at) => `content/${at}`)
 const leases = ['a', 'b', 'c']
 
@@ -158,7 +160,7 @@ const begin = (kept: KeptThings): { state: Model } & AsyncDisposable => ({
   [Symbol.asyncDispose]: () => clear(kept),
 })
 
-test('what is marked is what a naive walk from the roots finds, and waves go from referrer to referred', { timeout: 120_000 }, async () => {
+test('what is marked is what a naive walk from the roots finds, and waves go from referrer to referred', { timeout }, async () => {
   await using kept = await openKept({ graceMs })
   await check(
     asyncProperty(array(step, { maxLength: 30 }), async (steps) => {
@@ -179,11 +181,11 @@ test('what is marked is what a naive walk from the roots finds, and waves go fro
         }
       }
     }),
-    { numRuns: 100 },
+    bounded({ runs: 100, ms: 60_000 }),
   )
 })
 
-test('whatever happens between view, doom and removal, nothing that is needed is let go of', { timeout: 120_000 }, async () => {
+test('whatever happens between view, doom and removal, nothing that is needed is let go of', { timeout }, async () => {
   await using kept = await openKept({ graceMs })
   const piece = array(step, { maxLength: 8 })
   await check(
@@ -207,7 +209,7 @@ test('whatever happens between view, doom and removal, nothing that is needed is
         expect(await kept.write((keeping) => doomed.filter((one) => !isRefused(() => keeping.demandUnheld(thing(one)))))).toEqual([])
       }
     }),
-    { numRuns: 100 },
+    bounded({ runs: 100, ms: 60_000 }),
   )
 })
 
