@@ -14,6 +14,8 @@ export interface Comparing {
   /** a whole tree, or the directory overlayfs keeps changes in */
   readonly upper: string
   readonly finder: 'trees' | 'overlay'
+  /** whose attributes overlayfs here uses; as it does for this process if left out */
+  readonly marks?: { readonly userxattr: boolean }
   /** the whole tree it is compared with; nothing if left out */
   readonly lower?: string | undefined
   readonly compression: Compression
@@ -49,11 +51,11 @@ export async function compare(comparing: Comparing, options: CompareOptions): Pr
   using upper = opened(comparing.upper)
   using lower = comparing.lower === undefined ? undefined : opened(comparing.lower)
   const archive = new Archive(upper, { epoch, warn })
-  const find = comparing.finder === 'overlay' ? changesOfOverlay : changesOfTrees
   const pause = pausing(signal)
   let [offset, written] = [0, 0]
   async function* chunks(): AsyncGenerator<Buffer> {
-    const changes: AsyncIterable<Change> = find({ upper, lower }, pause)
+    const changes: AsyncIterable<Change> =
+      comparing.finder === 'overlay' ? changesOfOverlay({ upper, lower }, pause, comparing.marks) : changesOfTrees({ upper, lower }, pause)
     for await (const change of changes) yield* seen(archive.tell(change))
     yield* seen(archive.end())
   }

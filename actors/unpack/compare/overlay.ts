@@ -1,4 +1,5 @@
 import { Failure } from '../../../messages/grammar/index.ts'
+import { userxattr } from '../../../runtime/overlay-marks.ts'
 import { isDirectory, S, type Status } from '../../../runtime/syscalls/index.ts'
 import type { Directory } from '../directory.ts'
 import { quoted } from '../invalid.ts'
@@ -13,9 +14,14 @@ import { marksOf, type Xattrs } from './xattrs.ts'
  * Finds what was changed in the directory overlayfs keeps changes in: `upper` is that directory, `lower` what lay below it as it could be seen. Only what overlayfs copied
  * or made is looked at, so the cost is that of the change. What was copied up and is as before is no change.
  */
-export async function* changesOfOverlay({ upper, lower }: Trees, pause: Pause): AsyncGenerator<Change> {
+export async function* changesOfOverlay(
+  { upper, lower }: Trees,
+  pause: Pause,
+  options: MarkOptions = { userxattr: userxattr() },
+): AsyncGenerator<Change> {
+  const marksAt = (directory: Directory, name: string): Xattrs => marksOf(upper, directory, name, options)
   yield* changeOfRoot({ upper, lower })
-  const frames: Frame[] = [frameOf(upper, upper.root, lower?.root)]
+  const frames: Frame[] = [frameOf(upper, upper.root, lower?.root, marksAt(upper.root, ''))]
   for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
     const name = frame.names[frame.next++]
     if (name === undefined) {
@@ -27,17 +33,18 @@ export async function* changesOfOverlay({ upper, lower }: Trees, pause: Pause): 
     const status = lookRaw(upper, parent, name)
     if (status === undefined) continue
     const below = lowerSide(lower, frame.lower, name)
-    if ((status.mode & S.FMT) === S.SOCK || isRemoval(upper, frame, name, status)) {
+    if ((status.mode & S.FMT) === S.SOCK || isRemoval(status, () => frame.marked && marksAt(parent, name).has('whiteout'))) {
       if (below !== undefined) yield { kind: 'removed', parent, name }
       continue
     }
     const one: Side = { tree: upper, directory: parent, name, status }
     if (!isDirectory(status)) {
-      demandWhole(one)
+      // what overlayfs copied in part has its contents elsewhere
+      if ((status.mode & S.FMT) === S.REG) refuse(marksAt(parent, name), 'metacopy', one)
       if (!(await isUntouched(one, below, pause))) yield { kind: 'brought', parent, name, status }
       continue
     }
-    const marks = marksOf(upper, parent, name)
+    const marks = marksAt(parent, name)
     refuse(marks, 'redirect', one)
     const hides = isOpaque(marks)
     const merges = below !== undefined && isDirectory(below.status)
@@ -47,6 +54,11 @@ export async function* changesOfOverlay({ upper, lower }: Trees, pause: Pause): 
     const lowerDirectory = merges && !hides && frame.lower ? lower?.child(frame.lower, name) : undefined
     frames.push(frameOf(upper, directory, lowerDirectory, marks))
   }
+}
+
+/** Which attributes are overlayfs's: it uses others in a user namespace. */
+interface MarkOptions {
+  readonly userxattr: boolean
 }
 
 /** A directory of the upper tree, what it is merged with, and how far it is gone through. */
@@ -59,11 +71,11 @@ interface Frame {
   next: number
 }
 
-const frameOf = (tree: Tree, upper: Directory, lower: Directory | undefined, marks?: Xattrs): Frame => ({
+const frameOf = (tree: Tree, upper: Directory, lower: Directory | undefined, marks: Xattrs): Frame => ({
   upper,
   lower,
   names: namesOf(tree, upper),
-  marked: (marks ?? marksOf(tree, upper, '')).get('opaque')?.toString() === 'x',
+  marked: marks.get('opaque')?.toString() === 'x',
   next: 0,
 })
 
@@ -74,19 +86,14 @@ function lowerSide(lower: Tree | undefined, directory: Directory | undefined, na
 }
 
 /** A device 0:0, or, where those cannot be made, an empty file with an attribute, in a directory that says there are such. */
-const isRemoval = (tree: Tree, { upper, marked }: Frame, name: string, status: Status): boolean =>
-  isMark(status) || (marked && (status.mode & S.FMT) === S.REG && status.size === 0 && marksOf(tree, upper, name).has('whiteout'))
+const isRemoval = (status: Status, marked: () => boolean): boolean =>
+  isMark(status) || ((status.mode & S.FMT) === S.REG && status.size === 0 && marked())
 
 const isOpaque = (marks: Xattrs): boolean => marks.get('opaque')?.toString() === 'y'
 
 /** Copied up, and as before. One of several names of a file is not: overlayfs parted it from the others when it copied it. */
 const isUntouched = async (one: Side, below: Side | undefined, pause: Pause): Promise<boolean> =>
   below !== undefined && one.status.links === 1 && below.status.links === 1 && (await same(one, below, { pause, sure: true }))
-
-/** What overlayfs copied in part has its contents elsewhere. */
-function demandWhole(one: Side): void {
-  if ((one.status.mode & S.FMT) === S.REG) refuse(marksOf(one.tree, one.directory, one.name), 'metacopy', one)
-}
 
 function refuse(marks: Xattrs, mark: string, { directory, name }: Side): void {
   if (!marks.has(mark)) return

@@ -10,16 +10,17 @@ export type Xattrs = ReadonlyMap<string, Buffer>
 /** What of the attributes of a name in a directory (of the directory itself, if empty) belongs to a layer: neither the machine's nor what overlayfs keeps there. */
 export const xattrsOf = (tree: Tree, directory: Directory, name: string): Xattrs => read(tree, directory, name, isLayers)
 
-/** What overlayfs has to say of a name in a directory, by name without the prefix; in user namespaces it uses another one. */
-export function marksOf(tree: Tree, directory: Directory, name: string): Xattrs {
-  const found = read(tree, directory, name, (key) => prefixes.some((prefix) => key.startsWith(prefix)))
-  return new Map([...found].map(([key, value]) => [key.slice(key.indexOf('overlay.') + 'overlay.'.length), value]))
+/**
+ * What overlayfs has to say of a name in a directory, by name without the prefix. Anybody may write what begins with the other prefix, and means nothing by it.
+ */
+export function marksOf(tree: Tree, directory: Directory, name: string, { userxattr }: { userxattr: boolean }): Xattrs {
+  const prefix = userxattr ? 'user.overlay.' : 'trusted.overlay.'
+  const found = read(tree, directory, name, (key) => key.startsWith(prefix))
+  return new Map([...found].map(([key, value]) => [key.slice(prefix.length), value]))
 }
 
 export const sameXattrs = (one: Xattrs, other: Xattrs): boolean =>
   one.size === other.size && [...one].every(([name, value]) => other.get(name)?.equals(value) === true)
-
-const prefixes = ['trusted.overlay.', 'user.overlay.']
 
 /** Set by the machine it is on, or read by the file system it is in. */
 const isLayers = (name: string): boolean =>

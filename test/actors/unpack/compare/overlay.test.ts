@@ -18,7 +18,7 @@ import { lsetxattr, mknodat, S } from '../../../../runtime/syscalls/index.ts'
 import { isRoot } from '../applying.ts'
 import { type Pair, pair } from './comparing.ts'
 
-const diff = (two: Pair) => two.diff({ finder: 'overlay' })
+const diff = (two: Pair, init: Parameters<Pair['diff']>[0] = {}) => two.diff({ finder: 'overlay', ...init })
 const set = (path: string, name: string, value: string): void => lsetxattr(path, name, Buffer.from(value))
 
 /** Do something where the upper directory lies over the lower. */
@@ -116,7 +116,7 @@ describe.runIf(isRoot)('marks as a user namespace writes them', () => {
     for (const name of ['gone', 'never', 'empty']) writeFileSync(join(two.upper, 'kept', name), '')
     for (const name of ['gone', 'never']) set(join(two.upper, 'kept', name), 'user.overlay.whiteout', '')
     chmodSync(join(two.upper, 'kept/empty'), 0o600)
-    expect((await diff(two)).told.map(({ name, pax }) => [name, pax])).toEqual([
+    expect((await diff(two, { marks: { userxattr: true } })).told.map(({ name, pax }) => [name, pax])).toEqual([
       ['d/', {}],
       ['d/.wh..wh..opq', {}],
       ['kept/', {}],
@@ -124,6 +124,19 @@ describe.runIf(isRoot)('marks as a user namespace writes them', () => {
       ['kept/.wh.gone', {}],
     ])
   })
+})
+
+test.runIf(isRoot)('marks anybody can write mean nothing where overlayfs writes others', async () => {
+  using two = pair()
+  mkdirSync(join(two.lower, 'd'))
+  writeFileSync(join(two.lower, 'd/there'), '')
+  await over(two, (at) => {
+    writeFileSync(at('d/f'), '')
+    set(at('d'), 'user.overlay.opaque', 'y')
+    set(at('d'), 'user.overlay.redirect', '/')
+    set(at('d/f'), 'user.overlay.whiteout', 'y')
+  })
+  expect((await diff(two)).names).toEqual(['d/', 'd/f'])
 })
 
 describe.runIf(isRoot)('refuses', () => {
