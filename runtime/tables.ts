@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
 import { open, type RootDatabase } from 'lmdb'
 import { Failure } from '../messages/grammar/index.ts'
-import { openCommits, type Tree } from './commits.ts'
+import { type Committing, openCommits, type Tree } from './commits.ts'
 import { errnoOf, fromErrno } from './errno.ts'
 import { openOpening } from './opening.ts'
 import { reserve } from './syscalls/index.ts'
@@ -85,7 +85,7 @@ export async function openTables(directory: string): Promise<Tables> {
     const turn = opening.enter()
     if (turn) await turn
     const after: (() => void)[] = []
-    const { seen, kept } = commits.run(() => exclusively(state, after, work))
+    const { seen, kept } = begin(() => exclusively(state, after, work))
     attend(kept)
     try {
       const result = await seen
@@ -93,6 +93,15 @@ export async function openTables(directory: string): Promise<Tables> {
       return result
     } catch (error) {
       throw isUncommitted(error) ? await whyNotCommitted(error, directory) : error
+    }
+  }
+
+  function begin<R>(work: () => R): Committing<R> {
+    try {
+      return commits.run(work)
+    } catch (error) {
+      opening.leave()
+      throw Failure.from(error)
     }
   }
 

@@ -80,6 +80,29 @@ test('tells of a file that became shorter than what was hashed', async () => {
   await expect(tail.finish(10, { signal: never })).rejects.toMatchObject({ code: 'data_loss' })
 })
 
+test('does not read again what it was fed, and reads what it was not', async () => {
+  await using on = await growing(100_000)
+  let read = 0
+  const file = {
+    fd: -1, // good for no reading behind its back
+    read: (...where: Parameters<typeof on.file.read>) => {
+      read += 1
+      return on.file.read(...where)
+    },
+  } as unknown as Parameters<typeof openTail>[0]
+  await using fed = openTail(file, 'sha256', on)
+  expect([0, 40_000, 40_000].map((at) => fed.feed(at, bytes.subarray(at, at + 40_000)))).toEqual([true, true, false])
+  expect(fed.feed(80_000, bytes.subarray(80_000))).toBe(true)
+  fed.reach(100_000)
+  expect(await fed.finish(100_000, { signal: never })).toBe(hexOf(bytes))
+  expect(read).toBe(0)
+  await using later = openTail(on.file, 'sha256', on)
+  later.reach(60_000)
+  expect(later.feed(60_000, bytes.subarray(60_000))).toBe(false)
+  later.reach(100_000)
+  expect(await later.finish(100_000, { signal: never })).toBe(hexOf(bytes))
+})
+
 test('gives up when told to', async () => {
   await using on = await growing(100_000)
   await using tail = openTail(on.file, 'sha256', on)

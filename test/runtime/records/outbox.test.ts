@@ -136,6 +136,49 @@ test('what an earlier run left is told by the next, under the same id', async ()
   expect(stream.taken.map(({ id }) => id)).toEqual(lost.taken.map(({ id }) => id))
 })
 
+test('what is told is taken out with the next fact, or at the end: it costs no transaction of its own', async () => {
+  await using directory = await tempDirectory()
+  await using opened = await openTables(directory.path)
+  let count = 0
+  const tables: Tables = {
+    ...opened,
+    transaction(work) {
+      count++
+      return opened.transaction(work)
+    },
+  }
+  const stream = new Stream()
+  const left = () => [...opened.table('outbox.main').range()].length
+  {
+    await using outbox = open(tables, stream)
+    for (let n = 1; n <= 5; n++) {
+      await tables.transaction(() => outbox.put(about('front', { n })))
+      await expect.poll(() => stream.taken.length).toBe(n)
+    }
+    expect(count).toBe(5)
+    expect(left()).toBe(1)
+  }
+  expect([count, left()]).toEqual([6, 0])
+  expect(stream.attempts).toHaveLength(5)
+})
+
+test('what was told stays told though the transaction that was to take it out is undone', async () => {
+  await using directory = await tempDirectory()
+  await using tables = await openTables(directory.path)
+  const stream = new Stream()
+  await using outbox = open(tables, stream)
+  await tables.transaction(() => outbox.put(about('front')))
+  await expect.poll(() => stream.taken.length).toBe(1)
+  const undone = tables.transaction(() => {
+    outbox.put(about('back'))
+    throw new Error('no')
+  })
+  await expect(undone).rejects.toThrow('no')
+  await outbox.empty()
+  expect(stream.attempts).toHaveLength(1)
+  expect([...tables.table('outbox.main').range()]).toEqual([])
+})
+
 test('a fact no bus can carry does not stand in the way of the next', async () => {
   await using directory = await tempDirectory()
   await using tables = await openTables(directory.path)
