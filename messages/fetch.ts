@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { call, feed } from './grammar/index.ts'
-import { Bytes, Descriptor, Size } from './words/index.ts'
+import { call, event, feed } from './grammar/index.ts'
+import { Bytes, Descriptor, Size, Time } from './words/index.ts'
 
 const registryFailures = [
   'not_found',
@@ -44,12 +44,20 @@ export const fetch = {
     request: z.object({
       name: z.string(),
       descriptor: Descriptor,
-      token: z.string().meta({ description: 'of the open ingest' }),
+      token: z.string().optional().meta({ description: 'of the open ingest, which is told as it grows; nobody is told if left out' }),
       path: z.string().meta({ description: 'the file ingest lent' }),
-      offset: Size.meta({ description: 'where to go on; what is before it stands' }),
+      offset: Size.meta({ description: 'where to begin; of a blob asked for whole, what is before it stands' }),
+      end: Size.optional().meta({
+        description:
+          'where to stop, the end of the blob if left out. A registry that has no ranges answers unimplemented with details {reason: "range"}, and nothing was read',
+      }),
     }),
     item: z.object({ offset: Size }),
     failures: [...registryFailures, 'failed_precondition'],
     example: { name: reference, descriptor, token: 'a-token-of-ingest-open', path: '/var/lib/gantry/content/ingest/0a/data', offset: 0 },
+  }),
+  throttled: event('A registry asks for patience; every node gives it.', z.object({ registry: z.string(), until: Time, status: z.int() }), {
+    entity: 'registry',
+    durable: false,
   }),
 } as const

@@ -15,9 +15,27 @@ import { node } from './node.ts'
 import { pull } from './pull.ts'
 import { scrub } from './scrub.ts'
 import { snapshot } from './snapshot.ts'
+import { swarm } from './swarm.ts'
+import { tag } from './tag.ts'
 import { unpack } from './unpack.ts'
 
 /** Every protocol, by the name of its actor. */
-export const protocols = { fetch, ingest, content, unpack, snapshot, image, pull, container, exec, lease, gc, scrub, node } as const
+export const protocols = {
+  fetch,
+  ingest,
+  content,
+  unpack,
+  snapshot,
+  image,
+  pull,
+  container,
+  exec,
+  lease,
+  gc,
+  scrub,
+  node,
+  swarm,
+  tag,
+} as const
 export type Protocols = typeof protocols
 export type ActorName = keyof Protocols

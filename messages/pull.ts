@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { call, event, feed } from './grammar/index.ts'
+import { Freshness, Known } from './tag.ts'
 import { Descriptor, Digest, Lease, Nothing, Platform, Size, Time } from './words/index.ts'
 
 const Ticket = z.string().min(1).meta({ description: 'of a pull, given by start' })
@@ -32,6 +33,7 @@ export const PullStatus = z.object({
   here: z.literal(true).optional().meta({ description: 'begun by unpack: no registry is asked' }),
   state: State,
   digest: Digest.optional().meta({ description: 'of the target, once resolved' }),
+  resolved: Known.omit({ descriptor: true, name: true }).optional().meta({ description: 'how it is known what the reference stands for' }),
   steps: z.array(Step),
   why: Why.optional(),
   lease: Lease.optional().meta({ description: 'holds what was brought; of a pull that brought no image it stays for a day' }),
@@ -52,9 +54,10 @@ export const pull = {
         platform: Platform.optional(),
         driver: z.string().optional().meta({ description: 'snapshot driver; the default of the node if left out' }),
         unpack: z.boolean().default(true).meta({ description: 'false: content only' }),
+        ...Freshness.shape,
       }),
       reply: z.object({ ticket: Ticket }),
-      failures: ['unimplemented'],
+      failures: ['unimplemented', 'failed_precondition'],
       example: { reference },
     },
   ),

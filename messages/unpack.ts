@@ -91,7 +91,8 @@ export const unpack = {
       request: z.object({
         upper: z.string().min(1).max(256).meta({ description: 'key or name of the snapshot that was changed' }),
         lower: z.string().min(1).max(256).optional().meta({
-          description: 'name of the committed one it is compared with; the parent of `upper` if left out, and nothing at all if that has none',
+          description:
+            'name of the committed one it is compared with; the parent of `upper` if left out, and nothing at all if that has none',
         }),
         driver: z.string().min(1).optional(),
         compression: Compression.default('gzip'),
@@ -102,7 +103,15 @@ export const unpack = {
         lease: Lease.optional(),
       }),
       item: z.union([Compared, Progress]),
-      failures: ['not_found', 'already_exists', 'data_loss', 'resource_exhausted', 'permission_denied', 'failed_precondition', 'unimplemented'],
+      failures: [
+        'not_found',
+        'already_exists',
+        'data_loss',
+        'resource_exhausted',
+        'permission_denied',
+        'failed_precondition',
+        'unimplemented',
+      ],
       example: { upper: 'mine' },
     },
   ),

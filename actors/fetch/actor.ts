@@ -30,7 +30,7 @@ export async function startFetch(home: Home): Promise<AsyncDisposable> {
     blob({ token, ...request }, { signal, trace }) {
       // Not given up with the blob: what is in the file then is still to be told.
       const advance = async (offset: number) =>
-        void (await retry(async () => await lender.advance({ token, offset }, { trace }), { tries: 3 }))
+        void (token !== undefined && (await retry(async () => await lender.advance({ token, offset }, { trace }), { tries: 3 })))
       return streamBlob({ registries, directory, advance }, request, { signal })
     },
   }

@@ -12,6 +12,8 @@ export interface BlobRequest {
   readonly descriptor: Descriptor
   readonly path: string
   readonly offset: number
+  /** where to stop; the end of the blob if left out */
+  readonly end?: number | undefined
 }
 
 export interface BlobComponents {
@@ -32,7 +34,7 @@ export interface BlobOptions {
 const telling = { step: 1024 * 1024, intervalMs: 50 }
 
 /**
- * Bring a blob from its registry into a lent file, from an offset on; yields how far it is, now and then, and in the end its size.
+ * Bring a blob, or what of it is before `end`, from its registry into a lent file, from an offset on; yields how far it is, now and then, and in the end where it stopped.
  *
  * Cut off, it goes on at the byte it reached. However it ends, what is told to `advance` last is exactly what is in the file. Fails with
  * data_loss when the registry has fewer or more bytes than the descriptor says; the digest is for whoever lent the file to check.
@@ -42,16 +44,16 @@ export async function* streamBlob(
   request: BlobRequest,
   { signal, resumeMs = 100 }: BlobOptions,
 ): AsyncIterable<{ offset: number }> {
-  const { descriptor, path, offset } = request
+  const { descriptor, path, offset, end = descriptor.size } = request
   const attempted = `stream blob ${descriptor.digest} of ${formatReference(parseReference(request.name))}`
-  if (offset > descriptor.size)
-    throw new Failure('failed_precondition', `${attempted}: ${offset} bytes are more than the ${descriptor.size} it has`)
+  if (offset > end || end > descriptor.size)
+    throw new Failure('failed_precondition', `${attempted}: ${Math.max(offset, end)} bytes are more than the ${descriptor.size} it has`)
   using file = openLent({ directory: components.directory, path, offset })
   const leaving = new AbortController()
   const items = latest<{ offset: number }>()
   const way = {
     ...components,
-    request,
+    request: { ...request, end },
     file,
     attempted,
     resumeMs,
@@ -71,7 +73,7 @@ export async function* streamBlob(
 }
 
 interface Way extends BlobComponents {
-  readonly request: BlobRequest
+  readonly request: BlobRequest & { readonly end: number }
   readonly file: LentFile
   readonly attempted: string
   readonly resumeMs: number
@@ -85,7 +87,7 @@ async function bring(way: Way, watch: (item: { offset: number }) => void): Promi
   let watched = 0
   const tell = async (offset: number) => {
     await advance(offset)
-    if (offset < request.descriptor.size && performance.now() - watched < telling.intervalMs) return
+    if (offset < request.end && performance.now() - watched < telling.intervalMs) return
     watched = performance.now()
     watch({ offset })
   }
@@ -93,7 +95,11 @@ async function bring(way: Way, watch: (item: { offset: number }) => void): Promi
   const told = pace({ tell, failed: (error) => leave((untold = notTold(error, attempted))) }, telling)
   try {
     told.reached(file.offset)
-    await download(way, { reference: parseReference(request.name), descriptor: request.descriptor, sink: file, reached: told.reached }, way)
+    await download(
+      way,
+      { reference: parseReference(request.name), descriptor: request.descriptor, end: request.end, sink: file, reached: told.reached },
+      way,
+    )
   } catch (error) {
     throw untold ?? error
   } finally {

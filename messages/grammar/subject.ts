@@ -12,6 +12,9 @@ export const subject = (root: string, to: Addressee, actor: string, verb: string
 /** `gantry.event.<node>.<actor>.<fact>`: where a fact is told. `*` is allowed in each place when listening. */
 export const eventSubject = (root: string, node: string, actor: string, fact: string): string => `${root}.event.${node}.${actor}.${fact}`
 
+/** `gantry.blob.<token>`: where everybody who has a blob, or some of it, is asked at once; `gantry.blob.<token>.gained`: where they tell what they gain. */
+export const blobSubject = (root: string, token: string, fact?: 'gained'): string => `${root}.blob.${token}${fact ? `.${fact}` : ''}`
+
 /** Where a caller that gives up says so; every process that serves listens. The payload is `{call}`, the id of the request. */
 export const cancelSubject = (root: string): string => `${root}.all.bus.cancel`
 

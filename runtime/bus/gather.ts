@@ -26,13 +26,23 @@ export interface Gathering extends Asking {
  * Ask every node, and take the answers as they come: `gather<typeof node, 'info'>(bus, 'node', 'info', {})`.
  * Ends when none has come for a while, when there are enough, or after `timeoutMs`. Nobody there is no answers, not a failure.
  */
-export async function* gather<P extends Protocol, V extends Calls<P>>(
+export function gather<P extends Protocol, V extends Calls<P>>(
   bus: Bus,
   actor: string,
   verb: V,
   request: RequestOf<P[V]>,
   options: Gathering = {},
 ): AsyncGenerator<Gathered<ReplyOf<P[V]>>> {
+  return gatherAt<P[V]>(bus, subject(bus.root, 'all', actor, verb), request, options)
+}
+
+/** As gather, of whoever listens on a subject of its own: `gatherAt<typeof holders>(bus, blobSubject(…), {})`. */
+export async function* gatherAt<W>(
+  bus: Bus,
+  at: string,
+  request: RequestOf<W>,
+  options: Gathering = {},
+): AsyncGenerator<Gathered<ReplyOf<W>>> {
   const { stallMs = 500, enough = Number.POSITIVE_INFINITY, timeoutMs = 5_000, signal, trace } = options
   const id = randomUUID()
   const until = performance.now() + timeoutMs
@@ -47,11 +57,11 @@ export async function* gather<P extends Protocol, V extends Calls<P>>(
   }
   let count = 0
   try {
-    for await (const reply of bus.requestMany(subject(bus.root, 'all', actor, verb), packet, {
+    for await (const reply of bus.requestMany(at, packet, {
       signal,
       timeoutMs: Math.min(stallMs, timeoutMs),
     })) {
-      yield gathered<ReplyOf<P[V]>>(reply.headers[header.node] ?? '', () => replyOf(reply) as ReplyOf<P[V]>)
+      yield gathered<ReplyOf<W>>(reply.headers[header.node] ?? '', () => replyOf(reply) as ReplyOf<W>)
       count += 1
       if (count >= enough || performance.now() >= until) return
     }

@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import { type Call, type Feed, type Handlers, type Log, type Protocol, subject } from '../../messages/grammar/index.ts'
 import { Answering, type Handler } from './answer.ts'
 import type { Bus, Interest } from './bus.ts'
@@ -51,6 +52,37 @@ export async function serve<P extends Protocol>(bus: Bus, serving: Serving<P>): 
   const discovery = stack.use(describe(bus, { ...serving, version: serving.version ?? '0.0.0', endpoints }))
   await Promise.all([inflight.ready, discovery.ready, ...interests.map(({ ready }) => ready)])
   return stack.move()
+}
+
+/** One call that is answered on subjects of its own. */
+export interface ServingAt<C extends Call> extends Pick<Serving<Protocol>, 'node' | 'actor' | 'log'> {
+  /** what it is called in logs and failures */
+  readonly verb: string
+  readonly call: C
+  readonly handler: (at: string) => Promise<z.input<C['reply']>> | z.input<C['reply']>
+}
+
+/** Subjects on which one call is answered. */
+export interface ServedAt extends AsyncDisposable {
+  /** Answer on one more, until that is disposed of. */
+  listen(at: string): Interest
+}
+
+/** Answer one call wherever `listen` says, until disposed. */
+export async function serveAt<C extends Call>(bus: Bus, serving: ServingAt<C>): Promise<ServedAt> {
+  const { verb, call, node, actor, log, handler } = serving
+  await using stack = new AsyncDisposableStack()
+  const inflight = stack.use(new Inflight(bus, node))
+  await inflight.ready
+  const done = stack.move()
+  return {
+    listen(at) {
+      const endpoint = { ...anEndpoint(bus, { node, actor }, verb, call), subject: at }
+      const answering = new Answering({ bus, node, actor, log, endpoint, inflight, handler: () => handler(at) })
+      return bus.subscribe(at, (delivery) => void answering.answer(delivery))
+    },
+    [Symbol.asyncDispose]: () => done.disposeAsync(),
+  }
 }
 
 const anEndpoint = (bus: Bus, { node, actor }: { node: string; actor: string }, verb: string, definition: Call | Feed): Endpoint => ({

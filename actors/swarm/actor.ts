@@ -1,0 +1,187 @@
+import type { content } from '../../messages/content.ts'
+import type { fetch } from '../../messages/fetch.ts'
+import { blobSubject, Failure, type Handlers } from '../../messages/grammar/index.ts'
+import type { ingest } from '../../messages/ingest.ts'
+import { holders, swarm } from '../../messages/swarm.ts'
+import { type Digest, digestToken } from '../../messages/words/index.ts'
+import { openBlobs } from '../../runtime/blobs.ts'
+import { type Bucket, openBucket } from '../../runtime/bus/bucket.ts'
+import type { Interest } from '../../runtime/bus/bus.ts'
+import { client } from '../../runtime/bus/client.ts'
+import { encode, encodingHeaders } from '../../runtime/bus/codec.ts'
+import { listen } from '../../runtime/bus/listen.ts'
+import { serve, serveAt } from '../../runtime/bus/serve.ts'
+import type { Home } from '../../runtime/home.ts'
+import { type Agreement, claims } from './claims.ts'
+import { openLibrary } from './library.ts'
+import { openTransfer, type Transfer, type TransferComponents } from './transfer.ts'
+import { openUploads } from './uploads.ts'
+
+/** ms a claim nobody renews is remembered; long after it has stopped to count */
+const claimsMs = 60_000
+/** ms a blob that came goes on being served from where it was brought to, until content has it */
+const lingerMs = 60_000
+
+/** Blobs between nodes: brings what this one wants from whoever has it, and serves what it has. */
+export async function startSwarm(home: Home): Promise<AsyncDisposable> {
+  const { node, bus, log, tables, outbox, settings } = home
+  await using stack = new AsyncDisposableStack()
+  const blobs = await openBlobs(home.root)
+  const asks = {
+    fetch: client<typeof fetch>(bus, { node, actor: 'fetch' }),
+    ingest: client<typeof ingest>(bus, { node, actor: 'ingest' }),
+    content: client<typeof content>(bus, { node, actor: 'content' }),
+  }
+  const transfers = new Map<Digest, Transfer>()
+  const rooms = new Map<Digest, Interest>()
+  const uploads = openUploads({ perSecond: Number(settings['swarm.upload']) || undefined, now: () => performance.now() })
+
+  const told = (digest: Digest, gained: object): void => {
+    try {
+      const packet = { headers: encodingHeaders('msgpack'), payload: encode({ node, ...gained }, 'msgpack') }
+      bus.publish(blobSubject(bus.root, digestToken(digest), 'gained'), packet)
+    } catch {
+      // Whoever asks when the bus is back hears it.
+    }
+  }
+  const library = openLibrary({ node, blobs, tables, log, gained: told, missing: (digest) => forget(digest) })
+
+  const holdingOf = (digest: Digest) => transfers.get(digest)?.holding() ?? library.holding(digest)
+  const answered = stack.use(
+    await serveAt(bus, {
+      node,
+      actor: 'swarm',
+      log,
+      verb: 'holders',
+      call: holders,
+      handler(at) {
+        const digest = digestOf(at)
+        const holding = holdingOf(digest)
+        if (!holding) throw new Failure('not_found', `say what is here of ${digest}: nothing is`)
+        return holding
+      },
+    }),
+  )
+  const enter = (digest: Digest): void => {
+    if (!rooms.has(digest)) rooms.set(digest, answered.listen(blobSubject(bus.root, digestToken(digest))))
+  }
+  const leave = (digest: Digest): void => {
+    if (transfers.has(digest) || library.holding(digest)) return
+    void rooms.get(digest)?.[Symbol.asyncDispose]()
+    rooms.delete(digest)
+  }
+  const forget = (digest: Digest): void => {
+    library.remove(digest)
+    leave(digest)
+    told(digest, { left: true })
+  }
+
+  async function end(digest: Digest, transfer: Transfer): Promise<void> {
+    if (transfers.get(digest) === transfer) transfers.delete(digest)
+    await transfer[Symbol.asyncDispose]()
+    leave(digest)
+  }
+
+  function added(digest: Digest, size: number): void {
+    const transfer = transfers.get(digest)
+    library.add(digest, size, transfer?.holding().complete ? transfer.holding().map : undefined)
+    enter(digest)
+    if (transfer) void end(digest, transfer).catch((error: unknown) => log.warn({ err: error, digest }, 'end a transfer'))
+  }
+
+  stack.use(
+    listen<typeof content, 'created'>(
+      bus,
+      { node, actor: 'content', fact: 'created' },
+      { handler: ({ data }) => added(data.digest, data.size) },
+    ),
+  )
+  stack.use(
+    listen<typeof content, 'removed'>(bus, { node, actor: 'content', fact: 'removed' }, { handler: ({ data }) => forget(data.digest) }),
+  )
+
+  let bucket: Promise<Bucket<Agreement> | undefined> | undefined
+  const open = (): Promise<Bucket<Agreement> | undefined> =>
+    (bucket ??= openBucket<Agreement>(bus, { name: 'claims', ttlMs: claimsMs, kept: false }).catch(() => void (bucket = undefined)))
+  // What was agreed on went with its server.
+  stack.use(bus.onStatus((status) => status === 'connected' && (bucket = undefined)))
+
+  const components = (agreed: Bucket<Agreement> | undefined): TransferComponents => ({
+    ...asks,
+    bus,
+    node,
+    now: () => performance.now(),
+    random: Math.random,
+    read: async (other, range, options) => {
+      const { bytes } = await client<typeof swarm>(bus, { node: other, actor: 'swarm' }).read(range, options)
+      return bytes
+    },
+    claims: (digest, { gone }) => claims({ bucket: agreed, key: digestToken(digest), node, gone, now: () => performance.now() }),
+    blame(sender, piece, why) {
+      log.warn({ sender, piece }, why)
+    },
+  })
+
+  const handlers: Handlers<typeof swarm> = {
+    async *bring({ from, ...request }, { signal, trace }) {
+      const { digest, size } = request.descriptor
+      const before = transfers.get(digest)
+      if (before) await end(digest, before)
+      if (from === 'registry') {
+        let offset = request.offset
+        for await (const item of asks.fetch.blob(request, { signal, trace })) {
+          offset = item.offset
+          yield { offset, sources: { origin: offset - request.offset, peers: {} } }
+        }
+        return
+      }
+      const transfer = await openTransfer(components(await open()), request)
+      transfers.set(digest, transfer)
+      enter(digest)
+      try {
+        let sources = { origin: 0, peers: {} as Readonly<Record<string, number>> }
+        for await (const item of transfer.run({ signal })) {
+          sources = item.sources
+          yield { offset: item.offset, sources: { origin: sources.origin, peers: { ...sources.peers } } }
+        }
+        await tables.transaction(() =>
+          outbox.put({ actor: 'swarm', fact: 'brought', entity: digest, trace, data: { digest, size, ...sources } }),
+        )
+        setTimeout(() => void end(digest, transfer).catch(() => {}), lingerMs).unref()
+      } catch (error) {
+        await end(digest, transfer)
+        throw error
+      }
+    },
+    have({ digest }, { fail }) {
+      return holdingOf(digest) ?? fail('not_found', `say what is here of ${digest}: nothing is`)
+    },
+    async read({ digest, offset, length }, { signal }) {
+      const transfer = transfers.get(digest)
+      const work = async () => (transfer ? await transfer.read(offset, length) : await library.read(digest, offset, length))
+      return { bytes: await uploads.give(length, work, { signal }) }
+    },
+  }
+  stack.use(await serve(bus, { node, actor: 'swarm', protocol: swarm, log, handlers }))
+  for await (const { digest, size } of all(asks.content)) {
+    library.add(digest, size)
+    enter(digest)
+  }
+  stack.defer(async () => void (await Promise.all([...transfers].map(([digest, transfer]) => end(digest, transfer)))))
+  stack.defer(async () => void (await Promise.all([...rooms.values()].map((interest) => interest[Symbol.asyncDispose]()))))
+  return stack.move()
+}
+
+/** `gantry.blob.sha256-<hex>` → `sha256:<hex>`. */
+const digestOf = (at: string): Digest => at.slice(at.lastIndexOf('.') + 1).replace('-', ':')
+
+async function* all(asked: {
+  list: (request: { after?: string }) => PromiseLike<{ blobs: { digest: Digest; size: number }[]; more: boolean }>
+}) {
+  for (let after: string | undefined; ; ) {
+    const { blobs, more } = await asked.list({ ...(after !== undefined && { after }) })
+    yield* blobs
+    after = blobs.at(-1)?.digest
+    if (!more || after === undefined) return
+  }
+}

@@ -1,0 +1,129 @@
+import { open } from 'node:fs/promises'
+import { Failure, isFailure, type Log } from '../../messages/grammar/index.ts'
+import { type Gained, type Holding, pieceSize } from '../../messages/swarm.ts'
+import type { Digest } from '../../messages/words/index.ts'
+import type { Blobs } from '../../runtime/blobs.ts'
+import { fromErrno } from '../../runtime/errno.ts'
+import type { Tables } from '../../runtime/tables.ts'
+import { learnAll, type PieceMap, pieceMap, sha256Of } from './map.ts'
+import { boundsOf, countOf, pieces } from './pieces.ts'
+
+/** Whole blobs of this node, for others. */
+export interface Library {
+  /** A blob is content now. `map`: what its pieces hash to, if that is known. */
+  add(digest: Digest, size: number, map?: Uint8Array): void
+  remove(digest: Digest): void
+  digests(): Iterable<Digest>
+  /** What others can have of it; undefined when it is not here. */
+  holding(digest: Digest): Holding | undefined
+  /** Bytes of it. Fails with not_found when it is not, or no longer, here. */
+  read(digest: Digest, offset: number, length: number): Promise<Uint8Array>
+}
+
+export interface LibraryComponents {
+  readonly node: string
+  readonly blobs: Pick<Blobs, 'blob'>
+  readonly tables: Tables
+  /** Told of each piece whose hash becomes known, and of blobs that turn out not to be there. */
+  readonly gained: (digest: Digest, gained: Omit<Gained, 'node'>) => void
+  readonly missing: (digest: Digest) => void
+  readonly log: Log
+}
+
+interface Book {
+  readonly size: number
+  map: PieceMap
+  mapping?: Promise<void>
+}
+
+/**
+ * What its pieces hash to is worked out when a blob is first asked for, told piece by piece, and kept: a blob that came in pieces was checked against the same.
+ */
+export function openLibrary({ node, blobs, tables, gained, missing, log }: LibraryComponents): Library {
+  const books = new Map<Digest, Book>()
+  const maps = tables.table<Uint8Array>('swarm.map')
+
+  async function readAt(digest: Digest, offset: number, length: number): Promise<Uint8Array> {
+    try {
+      await using file = await open(blobs.blob(digest), 'r')
+      const bytes = Buffer.allocUnsafe(length)
+      for (let done = 0; done < length; ) {
+        const { bytesRead } = await file.read(bytes, done, length - done, offset + done)
+        if (bytesRead === 0)
+          throw new Failure('data_loss', `read ${length} bytes at ${offset} of ${digest}: its file ends at ${offset + done}`)
+        done += bytesRead
+      }
+      return bytes
+    } catch (error) {
+      throw fromErrno(error, `read ${length} bytes at ${offset} of ${digest}`)
+    }
+  }
+
+  /** Hash a blob piece by piece. */
+  async function work(digest: Digest, { size, map }: Book): Promise<void> {
+    for (let piece = 0; piece < countOf(size); piece++) {
+      if (map.knows(piece)) continue
+      const { start, end } = boundsOf(piece, size)
+      const sha256 = sha256Of(await readAt(digest, start, end - start))
+      map.learn(piece, sha256, node)
+      gained(digest, { piece, sha256 })
+      if (!books.has(digest)) return
+    }
+    await keep(digest, map)
+  }
+
+  async function keep(digest: Digest, map: PieceMap): Promise<void> {
+    const bytes = map.bytes()
+    if (bytes) await tables.transaction(() => maps.put(digest, bytes))
+  }
+
+  /** Its file may have been taken away behind our back: then it is not offered any more. */
+  function failed(digest: Digest, error: unknown): void {
+    log.warn({ err: error, digest }, 'a blob cannot be given to other nodes')
+    if (isFailure(error, 'not_found', 'data_loss')) missing(digest)
+  }
+
+  return {
+    add(digest, size, known) {
+      const map = pieceMap(size)
+      const stored = known ?? maps.get(digest)
+      if (stored) learnAll(map, stored, node)
+      books.set(digest, { size, map })
+      if (known) keep(digest, map).catch((error: unknown) => log.warn({ err: error, digest }, 'keep what pieces hash to'))
+    },
+    remove(digest) {
+      books.delete(digest)
+      if (maps.get(digest) === undefined) return
+      tables
+        .transaction(() => maps.remove(digest))
+        .catch((error: unknown) => log.warn({ err: error, digest }, 'forget what pieces hash to'))
+    },
+    digests: () => books.keys(),
+    holding(digest) {
+      const book = books.get(digest)
+      if (!book) return undefined
+      const { size, map } = book
+      const known = pieces(size)
+      for (let piece = 0; piece < known.count; piece++) if (map.knows(piece)) known.add(piece)
+      const complete = known.held === known.count
+      if (!complete) book.mapping ??= work(digest, book).catch((error: unknown) => failed(digest, error))
+      const bytes = map.bytes()
+      return { node, digest, size, complete, ...(!complete && { pieces: known.bytes() }), ...(bytes && { map: bytes }) }
+    },
+    async read(digest, offset, length) {
+      const book = books.get(digest)
+      const attempted = `read ${length} bytes at ${offset} of ${digest}`
+      if (!book) throw new Failure('not_found', `${attempted}: it is not here`)
+      if (offset + length > book.size) throw new Failure('out_of_range', `${attempted}: it has ${book.size}`)
+      try {
+        return await readAt(digest, offset, length)
+      } catch (error) {
+        failed(digest, error)
+        throw error
+      }
+    },
+  }
+}
+
+/** Most bytes of one answer. */
+export const partBytes = pieceSize / 2

@@ -1,0 +1,141 @@
+import type { fetch } from '../../messages/fetch.ts'
+import { type Client, Failure, isFailure } from '../../messages/grammar/index.ts'
+import type { Descriptor } from '../../messages/words/index.ts'
+import type { Claims, Range } from './claims.ts'
+import type { PieceFile } from './file.ts'
+import { boundsOf } from './pieces.ts'
+import { type Share, vouch } from './share.ts'
+import { stripe } from './stripe.ts'
+
+export interface OriginComponents {
+  readonly fetch: Pick<Client<typeof fetch>, 'blob'>
+  readonly claims: Claims
+  readonly file: PieceFile
+  /** A piece was written by who reads the registry, and hashes to this. */
+  readonly landed: (piece: number, sha256: Uint8Array<ArrayBuffer>) => void
+  readonly blame: (sender: string, piece: number | undefined, why: string) => void
+}
+
+export interface Origin extends AsyncDisposable {
+  /** Whether it is being read. */
+  readonly reading: boolean
+  /** Whether somebody else reads what is missing. */
+  readonly waiting: boolean
+  /** Why it could not be read when last tried; undefined since it could. */
+  readonly why: Failure | undefined
+  /** Read, unless it is being read, what nobody has and nobody else reads. */
+  begin(): void
+}
+
+/** ms after which what others claim is looked at again, should they not say that they are done */
+const lookMs = 1_000
+
+/** The registry of a blob, read for this node and for all who share it. */
+export function openOrigin(
+  share: Share,
+  { fetch, claims, file, landed, blame }: OriginComponents,
+  { name, descriptor }: { name: string; descriptor: Descriptor },
+): Origin {
+  const stop = new AbortController()
+  const { size, here } = share
+  let running: Promise<void> | undefined
+  let waiting = false
+  let why: Failure | undefined
+  let last = 0
+  let again = 0
+
+  const had = (piece: number): boolean => here.has(piece) || share.underway.has(piece) || share.peers.copies(piece) > 0
+
+  async function run(): Promise<void> {
+    const range = await claims.take((others, agreement) => {
+      waiting = others.length > 0
+      return stripe(others, agreement, { count: here.count, had, alone: share.peers.wanting() === 0, last })
+    })
+    if (!range) {
+      await claims.release()
+      again = performance.now() + lookMs
+      setTimeout(share.wake, lookMs + 1).unref()
+      return
+    }
+    waiting = false
+    try {
+      await read(range)
+      why = undefined
+      last = range.to - range.from
+    } catch (error) {
+      if (stop.signal.aborted) return
+      await failed(error)
+    }
+  }
+
+  async function read({ from, to }: Range): Promise<void> {
+    const { end } = boundsOf(to - 1, size)
+    for (let piece = from; piece < to; piece++) share.underway.add(piece)
+    const lent = await file.lend(from)
+    let next = from
+    let reached = lent.offset
+    const upTo = async (offset: number): Promise<void> => {
+      share.sources.origin += offset - reached
+      reached = offset
+      for (; next < to && boundsOf(next, size).end <= offset; next++) {
+        const bytes = await lent.read(next)
+        contradicted(next, bytes)
+        const sha256 = vouch(share, next, bytes)
+        await lent.landed(next)
+        share.underway.delete(next)
+        landed(next, sha256)
+      }
+    }
+    const request = { name, descriptor, path: lent.path, offset: lent.offset, ...(end < size && { end }) }
+    try {
+      for await (const { offset } of fetch.blob(request, { signal: stop.signal })) await upTo(offset)
+    } finally {
+      for (let piece = next; piece < to; piece++) share.underway.delete(piece)
+      await lent.done()
+    }
+  }
+
+  /** The registry itself is believed before anybody who said what it would send. */
+  function contradicted(piece: number, bytes: Uint8Array): void {
+    const author = share.map.author(piece)
+    if (author === undefined || author === share.node || share.map.fits(piece, bytes)) return
+    blame(author, piece, 'what it said the piece hashes to is not so')
+    share.map.forget(author)
+  }
+
+  async function failed(error: unknown): Promise<void> {
+    const failure = Failure.from(error)
+    const noRanges = isFailure(failure, 'unimplemented') && failure.details?.['reason'] === 'range'
+    if (noRanges || failure.code === 'resource_exhausted') await claims.whole()
+    if (!noRanges) {
+      why = failure
+      again = performance.now() + lookMs
+      await claims.release()
+      setTimeout(share.wake, lookMs + 1).unref()
+    }
+  }
+
+  return {
+    get reading() {
+      return running !== undefined
+    },
+    get waiting() {
+      return waiting
+    },
+    get why() {
+      return why
+    },
+    begin() {
+      if (running || stop.signal.aborted || performance.now() < again) return
+      running = run().finally(() => {
+        running = undefined
+        share.wake()
+      })
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort(new Failure('cancelled', 'read a blob from its registry: it is not wanted any more'))
+      await running?.catch(() => {})
+      await claims.release()
+    },
+  }
+}

@@ -1,0 +1,164 @@
+import { Failure } from '../../messages/grammar/index.ts'
+import type { Peer } from './peers.ts'
+import { boundsOf } from './pieces.ts'
+import type { Share } from './share.ts'
+
+/** How pieces are taken from other nodes. */
+export interface TakesComponents {
+  /** Ask a node for bytes of the blob. */
+  readonly read: (node: string, range: { offset: number; length: number }, options: { signal: AbortSignal }) => Promise<Uint8Array>
+  /** Piece and bytes are right: keep them. */
+  readonly land: (piece: number, bytes: Uint8Array, from: string) => Promise<void>
+  readonly blame: (sender: string, piece: number | undefined, why: string) => void
+  readonly now: () => number
+  readonly random: () => number
+}
+
+/** Pieces being taken from others. Disposing it gives them up. */
+export interface Takes extends AsyncDisposable {
+  /** How many at the moment. */
+  readonly running: number
+  /** Begin whatever can be begun. Rarest pieces first; one that takes long is asked of another too. */
+  begin(): void
+}
+
+/** Pieces on their way at once: what they take of memory. */
+const atOnce = 12
+/** Bytes of one answer. */
+const partBytes = 512 * 1024
+/** ms a piece may take before its sender is left alone for a while */
+const patienceMs = 5_000
+const avoidedMs = { busy: 100, silent: 10_000, lying: 300_000 }
+/** A piece that takes longer than so many others did is asked of another node too; but not before so many ms. */
+const hedge = { times: 4, leastMs: 300 }
+
+interface Take {
+  readonly since: number
+  readonly of: Set<string>
+}
+
+export function openTakes(share: Share, components: TakesComponents): Takes {
+  const { read, land, blame, now, random } = components
+  const stop = new AbortController()
+  const taking = new Map<number, Take>()
+  const running = new Set<Promise<void>>()
+  /** who sent what a piece is not, by piece */
+  const wrong = new Map<number, Set<string>>()
+  let paces: number[] = []
+
+  const usual = (): number => paces.toSorted((one, other) => one - other)[paces.length >> 1] ?? hedge.leastMs
+
+  /** The piece the fewest have, any of them; and whom to ask. */
+  function choose(): { piece: number; peer: Peer } | undefined {
+    let best: { piece: number; peer: Peer; copies: number } | undefined
+    const { count } = share.here
+    const begin = Math.floor(random() * count)
+    for (let index = 0; index < count; index++) {
+      const piece = (begin + index) % count
+      if (share.here.has(piece) || share.underway.has(piece)) continue
+      const peer = share.peers.best(piece, wrong.get(piece))
+      if (!peer) continue
+      const copies = share.peers.copies(piece)
+      if (!best || copies < best.copies) best = { piece, peer, copies }
+      if (copies === 1) break
+    }
+    return best
+  }
+
+  /** A piece that has been on its way for too long, and another who has it. */
+  function late(): { piece: number; peer: Peer } | undefined {
+    const longest = Math.max(hedge.leastMs, usual() * hedge.times)
+    for (const [piece, { since, of }] of taking) {
+      if (now() - since < longest || of.size > 1) continue
+      const peer = share.peers.best(piece, of)
+      if (peer) return { piece, peer }
+    }
+    return undefined
+  }
+
+  async function take(piece: number, peer: Peer): Promise<void> {
+    const entry = taking.get(piece) ?? { since: now(), of: new Set() }
+    taking.set(piece, entry)
+    share.underway.add(piece)
+    entry.of.add(peer.node)
+    peer.asked++
+    const since = now()
+    try {
+      const bytes = await whole(piece, peer.node)
+      if (share.here.has(piece)) return
+      if (!share.map.fits(piece, bytes)) return lied(piece, peer.node)
+      peer.pace = now() - since
+      paces = [...paces.slice(-31), peer.pace]
+      await land(piece, bytes, peer.node)
+    } catch (error) {
+      if (!stop.signal.aborted) failed(peer.node, piece, error)
+    } finally {
+      peer.asked--
+      entry.of.delete(peer.node)
+      if (entry.of.size === 0) {
+        taking.delete(piece)
+        share.underway.delete(piece)
+      }
+    }
+  }
+
+  async function whole(piece: number, node: string): Promise<Uint8Array> {
+    const { start, end } = boundsOf(piece, share.size)
+    const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(patienceMs)])
+    const parts: Promise<Uint8Array>[] = []
+    for (let offset = start; offset < end; offset += partBytes)
+      parts.push(read(node, { offset, length: Math.min(partBytes, end - offset) }, { signal }))
+    return Buffer.concat(await Promise.all(parts))
+  }
+
+  /** Bytes that are not what somebody said: the sender's doing, unless another sends as wrong ones; then it is who said so that lied. */
+  function lied(piece: number, sender: string): void {
+    const senders = wrong.get(piece) ?? new Set()
+    wrong.set(piece, senders.add(sender))
+    blame(sender, piece, 'the bytes it sent are not the piece')
+    share.peers.avoid(sender, avoidedMs.lying)
+    const author = share.map.author(piece)
+    if (senders.size < 2 || author === undefined || author === share.node) return
+    blame(author, piece, 'what it said the piece hashes to is not so')
+    share.peers.avoid(author, avoidedMs.lying)
+    for (const unknown of share.map.forget(author)) wrong.delete(unknown)
+  }
+
+  function failed(node: string, piece: number, error: unknown): void {
+    const { code } = Failure.from(error)
+    if (code === 'unavailable') share.peers.lost(node)
+    else if (code === 'not_found') share.peers.without(node, piece)
+    else if (code === 'resource_exhausted') later(share.peers.pause, node, avoidedMs.busy * (1 + random()))
+    else later(share.peers.avoid, node, avoidedMs.silent)
+  }
+
+  function later(leave: (node: string, ms: number) => void, node: string, ms: number): void {
+    leave(node, ms)
+    setTimeout(share.wake, ms + 1).unref()
+  }
+
+  // Whether one is late nobody tells.
+  const watch = setInterval(() => taking.size > 0 && late() && share.wake(), hedge.leastMs).unref()
+
+  return {
+    get running() {
+      return running.size
+    },
+    begin() {
+      while (running.size < atOnce && !stop.signal.aborted) {
+        const next = choose() ?? late()
+        if (!next) return
+        const one = take(next.piece, next.peer).finally(() => {
+          running.delete(one)
+          share.wake()
+        })
+        running.add(one)
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort(new Failure('cancelled', 'take pieces of others: the blob is not wanted any more'))
+      clearInterval(watch)
+      await Promise.allSettled(running)
+    },
+  }
+}

@@ -1,0 +1,91 @@
+import type { fetch } from '../../messages/fetch.ts'
+import { Failure, type Handlers } from '../../messages/grammar/index.ts'
+import type { image } from '../../messages/image.ts'
+import { tag } from '../../messages/tag.ts'
+import { formatReference, parseReference } from '../../messages/words/index.ts'
+import { type Bucket, openBucket } from '../../runtime/bus/bucket.ts'
+import { client } from '../../runtime/bus/client.ts'
+import { serve } from '../../runtime/bus/serve.ts'
+import type { Home } from '../../runtime/home.ts'
+import { type Asked, agreeOn, type Entry } from './agree.ts'
+import { freshnessOf } from './freshness.ts'
+import { shareName, unshareName } from './share.ts'
+
+/** ms the right to ask a registry lasts, should who has it die */
+const askingMs = 30_000
+
+/** What names stand for, known to the whole cluster. Without JetStream every node asks for itself, and no name is shared. */
+export async function startTag(home: Home): Promise<AsyncDisposable> {
+  const { node, bus, log, tables, outbox, settings } = home
+  const fetching = client<typeof fetch>(bus, { node, actor: 'fetch' })
+  const images = client<typeof image>(bus, { node, actor: 'image' })
+  const buckets = opened<{ names: Bucket<Entry>; asked: Bucket<Asked> }>(async () => {
+    const names = await openBucket<Entry>(bus, { name: 'tags', kept: true })
+    const asked = await openBucket<Asked>(bus, { name: 'asked', ttlMs: askingMs, kept: false })
+    return names && asked && { names, asked }
+  })
+  bus.onStatus((status) => status === 'connected' && buckets.forget())
+  const components = {
+    node,
+    now: Date.now,
+    async tell(fact: 'moved' | 'shared' | 'unshared', data: { name: string } & Record<string, unknown>) {
+      await tables.transaction(() => outbox.put({ actor: 'tag', fact, entity: data.name, data }))
+    },
+  }
+  const demand = async () => {
+    const open = await buckets.get()
+    if (!open) throw new Failure('unimplemented', 'share names: this NATS system has no JetStream')
+    return open
+  }
+
+  const handlers: Handlers<typeof tag> = {
+    async resolve({ reference, ...asked }, { signal, trace }) {
+      const parsed = parseReference(reference)
+      const wanted = freshnessOf(asked, settings)
+      const ask = () => fetching.resolve({ reference }, { signal, trace, timeoutMs: askingMs }).then((resolved) => resolved)
+      // Without its tag: a digest stands for the same for ever.
+      const open = parsed.digest === undefined ? await buckets.get().catch(() => undefined) : undefined
+      return await agreeOn(
+        { ...components, ...open, ask, log },
+        { name: formatReference(parsed), digest: parsed.digest, wanted },
+        { signal },
+      )
+    },
+    async share({ name }, { signal }) {
+      const { names } = await demand()
+      const full = formatReference(parseReference(name))
+      const { target } = await images.get({ name: full }, { signal })
+      return await shareName({ ...components, names }, { name: full, descriptor: target })
+    },
+    async unshare({ name }) {
+      const { names } = await demand()
+      await unshareName({ ...components, names }, formatReference(parseReference(name)))
+      return {}
+    },
+    async list(_, { signal }) {
+      const { names } = await demand()
+      const all: Entry[] = []
+      for await (const { value } of names.all({ signal })) if (value) all.push(value)
+      return { names: all.toSorted((one, other) => one.name.localeCompare(other.name)) }
+    },
+  }
+  return await serve(bus, { node, actor: 'tag', protocol: tag, log, handlers })
+}
+
+/** Made when first wanted, and anew when that failed or came to nothing. */
+function opened<T>(make: () => Promise<T | undefined>): { get(): Promise<T | undefined>; forget(): void } {
+  let made: Promise<T | undefined> | undefined
+  return {
+    async get() {
+      made ??= make()
+      const mine = made
+      const value = await mine.catch((error: unknown) => {
+        if (made === mine) made = undefined
+        throw error
+      })
+      if (value === undefined && made === mine) made = undefined
+      return value
+    },
+    forget: () => void (made = undefined),
+  }
+}

@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { protocols } from '../../../messages/index.ts'
+import { type Origin, startOrigin } from '../../../ops/lab/origin.ts'
+import { keepEvents } from '../../../runtime/bus/stream.ts'
+import { type NatsServer, startNats } from '../../support/nats.ts'
+import { aBlob, fromPeers, type Sharing, startSharing } from './setup.ts'
+
+let nats: NatsServer
+let origin: Origin
+const stack = new AsyncDisposableStack()
+
+beforeAll(async () => {
+  nats = stack.use(await startNats({ jetstream: true }))
+  origin = stack.use(await startOrigin())
+  await keepEvents(await nats.connect(), { protocols })
+})
+afterAll(() => stack.disposeAsync())
+
+test('a node that is alone reads a blob once from its registry, and holds all of it', async () => {
+  await using nodes = await cluster(1)
+  const [one] = nodes.all
+  const blob = aBlob(20 * 1024 * 1024 + 123)
+  expect(await one.bring(served(blob), blob)).toEqual({ origin: blob.descriptor.size, peers: {} })
+  expect(origin.sent(blob.descriptor.digest)).toBe(blob.descriptor.size)
+  expect(await one.content.verify({ digest: blob.descriptor.digest })).toMatchObject({ size: blob.descriptor.size })
+})
+
+test('what one node has, another takes from it and not from the registry', async () => {
+  await using nodes = await cluster(2)
+  const [one, two] = nodes.all as [Sharing, Sharing]
+  const blob = aBlob(5_000_000)
+  await one.bring(served(blob), blob)
+  const sources = await two.bring(served(blob), blob)
+  expect(sources).toEqual({ origin: 0, peers: { [one.node]: blob.descriptor.size } })
+  expect(origin.sent(blob.descriptor.digest)).toBe(blob.descriptor.size)
+})
+
+test('ten nodes that want a blob at once read it from the registry once, all together', async () => {
+  await using nodes = await cluster(10)
+  const blob = aBlob(32 * 1024 * 1024)
+  const name = served(blob)
+  const sources = await Promise.all(nodes.all.map((node) => node.bring(name, blob)))
+  for (const node of nodes.all)
+    expect(await node.content.verify({ digest: blob.descriptor.digest }, { timeoutMs: 30_000 })).toMatchObject({
+      size: blob.descriptor.size,
+    })
+  expect(origin.sent(blob.descriptor.digest)).toBe(blob.descriptor.size)
+  expect(sources.reduce((sum, one) => sum + one.origin, 0)).toBe(blob.descriptor.size)
+  for (const one of sources) expect(one.origin + fromPeers(one)).toBe(blob.descriptor.size)
+})
+
+let made = 0
+
+async function cluster(count: number): Promise<{ all: [Sharing, ...Sharing[]] } & AsyncDisposable> {
+  await using nodes = new AsyncDisposableStack()
+  const all: Sharing[] = []
+  for (let index = 0; index < count; index++) all.push(nodes.use(await startSharing(await nats.connect(), `n${made++}`)))
+  const kept = nodes.move()
+  return { all: all as [Sharing, ...Sharing[]], [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+function served(blob: ReturnType<typeof aBlob>): string {
+  origin.serveBlob(blob)
+  return `${origin.host}/library/test:latest`
+}
