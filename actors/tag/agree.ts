@@ -23,6 +23,8 @@ export interface AgreeComponents {
   readonly ask: () => PromiseLike<{ descriptor: Descriptor }>
   readonly tell: (fact: 'moved', data: { name: string; digest: Digest; previous: Digest }) => Promise<void>
   readonly log: Log
+  /** ms who asks the registry has, before others ask for themselves (10,000) */
+  readonly patienceMs?: number
 }
 
 export interface AgreeInit {
@@ -77,13 +79,13 @@ interface Asking extends AgreeInit {
 
 /** Ask the registry, unless somebody does: then wait for what it says. */
 async function askOnce(components: AgreeComponents, asking: Asking, { signal }: { signal: AbortSignal }): Promise<Entry> {
-  const { names, asked, node } = components
+  const { names, asked, node, patienceMs = 10_000 } = components
   if (!names || !asked) return await askMyself(components, asking)
   const key = keyOf(asking.name)
   while (true) {
     const right = await asked.create(key, { node }).catch(() => undefined)
     if (right !== undefined) return await askForAll({ ...components, names, asked }, asking, right)
-    const theirs = await waitFor({ names, asked }, { key, since: asking.known?.revision ?? 0 }, { signal })
+    const theirs = await waitFor({ names, asked }, { key, since: asking.known?.revision ?? 0, patienceMs }, { signal })
     if (theirs === 'gone') continue
     if (theirs) return theirs
     return await askMyself(components, asking)
@@ -130,7 +132,7 @@ async function keep(names: Bucket<Entry>, key: string, entry: Entry): Promise<vo
 /** What who asks brings: an entry newer than `since`, `gone` when it left without, undefined when nothing can be known of it. Fails as it failed. */
 async function waitFor(
   { names, asked }: Pick<Together, 'names' | 'asked'>,
-  { key, since }: { key: string; since: number },
+  { key, since, patienceMs }: { key: string; since: number; patienceMs: number },
   { signal }: { signal: AbortSignal },
 ): Promise<Entry | 'gone' | undefined> {
   const done = new AbortController()
@@ -161,6 +163,3 @@ async function waitFor(
     done.abort()
   }
 }
-
-/** ms who asks the registry has, before others ask for themselves */
-const patienceMs = 10_000
