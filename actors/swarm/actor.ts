@@ -112,13 +112,18 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
     node,
     now: () => performance.now(),
     random: Math.random,
+    patienceMs: Number(settings['swarm.patience']) || 5_000,
     read: async (other, range, options) => {
       const { bytes } = await client<typeof swarm>(bus, { node: other, actor: 'swarm' }).read(range, options)
       return bytes
     },
     claims: (digest, { gone }) => claims({ bucket: agreed, key: digestToken(digest), node, gone, now: () => performance.now() }),
-    blame(sender, piece, why) {
-      log.warn({ sender, piece }, why)
+    blame: (digest, sender, piece, why) => {
+      log.warn({ sender, piece, digest }, why)
+      const data = { digest, sender, why, ...(piece !== undefined && { piece }) }
+      tables
+        .transaction(() => outbox.put({ actor: 'swarm', fact: 'blamed', entity: digest, data }))
+        .catch((error: unknown) => log.warn({ err: error }, 'tell who is to blame'))
     },
   })
 

@@ -12,6 +12,8 @@ export interface TakesComponents {
   readonly blame: (sender: string, piece: number | undefined, why: string) => void
   readonly now: () => number
   readonly random: () => number
+  /** ms a piece may take before its sender is left alone for a while */
+  readonly patienceMs: number
 }
 
 /** Pieces being taken from others. Disposing it gives them up. */
@@ -26,8 +28,6 @@ export interface Takes extends AsyncDisposable {
 const atOnce = 12
 /** Bytes of one answer. */
 const partBytes = 512 * 1024
-/** ms a piece may take before its sender is left alone for a while */
-const patienceMs = 5_000
 const avoidedMs = { busy: 100, silent: 10_000, lying: 300_000 }
 /** A piece that takes longer than so many others did is asked of another node too; but not before so many ms. */
 const hedge = { times: 4, leastMs: 300 }
@@ -38,7 +38,7 @@ interface Take {
 }
 
 export function openTakes(share: Share, components: TakesComponents): Takes {
-  const { read, land, blame, now, random } = components
+  const { read, land, blame, now, random, patienceMs } = components
   const stop = new AbortController()
   const taking = new Map<number, Take>()
   const running = new Set<Promise<void>>()

@@ -24,7 +24,9 @@ export interface BringRequest {
   readonly offset: number
 }
 
-export interface TransferComponents extends Pick<TakesComponents, 'blame' | 'now' | 'random'> {
+export interface TransferComponents extends Pick<TakesComponents, 'now' | 'random' | 'patienceMs'> {
+  /** Somebody sent, or vouched for, what is not so. */
+  readonly blame: (digest: string, sender: string, piece: number | undefined, why: string) => void
   readonly bus: Bus
   readonly node: string
   readonly fetch: Pick<Client<typeof fetch>, 'blob'>
@@ -131,8 +133,9 @@ async function* run(running: Running, { signal }: { signal: AbortSignal }): Asyn
   const claims = components.claims(share.digest, { gone: peers.isLost })
   await using stack = new AsyncDisposableStack()
   const read: TakesComponents['read'] = (node, range, options) => components.read(node, { digest: share.digest, ...range }, options)
-  const takes = stack.use(openTakes(share, { ...components, read, land }))
-  const origin = stack.use(openOrigin(share, { ...components, claims, file, landed }, request))
+  const blame: TakesComponents['blame'] = (...about) => components.blame(share.digest, ...about)
+  const takes = stack.use(openTakes(share, { ...components, read, land, blame }))
+  const origin = stack.use(openOrigin(share, { ...components, claims, file, landed, blame }, request))
   stack.defer(() => stop.abort())
   stack.use(components.bus.onStatus((status) => status === 'connected' && meet()))
 
