@@ -25,11 +25,21 @@ export function nodes(command: Command): void {
 
 const columns: Column<NodeInfo>[] = [
   { head: 'NODE', value: ({ node }) => node },
+  { head: 'STATE', value: ({ state }) => state },
   { head: 'VERSION', value: ({ version }) => version },
   { head: 'PLATFORM', value: ({ platform }) => `${platform.os}/${platform.architecture}` },
   { head: 'NATS', value: ({ server }) => server },
+  { head: 'BLOBS', value: ({ blobs }) => blobs.count },
+  { head: 'SIZE', value: ({ blobs }) => blobs.size, shown: ({ blobs }) => size(blobs.size) },
+  { head: 'DRIVERS', value: ({ drivers }) => drivers.join(',') },
+  { head: 'LABELS', value: ({ labels }) => labelled(labels) },
   { head: 'MEMORY', value: ({ memory }) => memory, shown: ({ memory }) => size(memory) },
   { head: 'PID', value: ({ pid }) => pid },
   { head: 'ROOT', value: ({ root }) => root },
   { head: 'SINCE', value: ({ since }) => since, shown: ({ since }) => ago(since) },
 ]
+
+const labelled = (labels: Readonly<Record<string, string>>): string =>
+  Object.entries(labels)
+    .map((pair) => pair.join('='))
+    .join(',')
