@@ -91,6 +91,18 @@ export const swarm = {
       },
     },
   ),
+  object: call(
+    'A document or small blob of at most 512 KiB, whole and verified: from another node that has it, else from its registry. Nothing is stored.',
+    {
+      request: z.object({
+        name: z.string().meta({ description: 'the reference it is fetched by, for the registry' }),
+        descriptor: Descriptor,
+      }),
+      reply: z.object({ bytes: Bytes }),
+      failures: ['not_found', 'unauthenticated', 'permission_denied', 'resource_exhausted', 'data_loss', 'unimplemented', 'out_of_range'],
+      example: { name: '127.0.0.1:5000/library/redis:latest', descriptor },
+    },
+  ),
   have: call('What this node has of a blob.', {
     request: z.object({ digest: Digest }),
     reply: Holding,

@@ -13,7 +13,9 @@ import { listen } from '../../runtime/bus/listen.ts'
 import { serve, serveAt } from '../../runtime/bus/serve.ts'
 import type { Home } from '../../runtime/home.ts'
 import { type Agreement, claims } from './claims.ts'
-import { openLibrary } from './library.ts'
+import { openLibrary, partBytes } from './library.ts'
+import { bringObject } from './object.ts'
+import { askHolders } from './room.ts'
 import { openTransfer, type Transfer, type TransferComponents } from './transfer.ts'
 import { openUploads } from './uploads.ts'
 
@@ -106,25 +108,28 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
   // What was agreed on went with its server.
   stack.use(bus.onStatus((status) => status === 'connected' && (bucket = undefined)))
 
-  const components = (agreed: Bucket<Agreement> | undefined): TransferComponents => ({
-    ...asks,
-    bus,
-    node,
-    now: () => performance.now(),
-    random: Math.random,
-    patienceMs: Number(settings['swarm.patience']) || 5_000,
+  const peers: Pick<TransferComponents, 'read' | 'blame'> = {
     read: async (other, range, options) => {
       const { bytes } = await client<typeof swarm>(bus, { node: other, actor: 'swarm' }).read(range, options)
       return bytes
     },
-    claims: (digest, { gone }) => claims({ bucket: agreed, key: digestToken(digest), node, gone, now: () => performance.now() }),
-    blame: (digest, sender, piece, why) => {
+    blame(digest, sender, piece, why) {
       log.warn({ sender, piece, digest }, why)
       const data = { digest, sender, why, ...(piece !== undefined && { piece }) }
       tables
         .transaction(() => outbox.put({ actor: 'swarm', fact: 'blamed', entity: digest, data }))
         .catch((error: unknown) => log.warn({ err: error }, 'tell who is to blame'))
     },
+  }
+  const components = (agreed: Bucket<Agreement> | undefined): TransferComponents => ({
+    ...asks,
+    ...peers,
+    bus,
+    node,
+    now: () => performance.now(),
+    random: Math.random,
+    patienceMs: Number(settings['swarm.patience']) || 5_000,
+    claims: (digest, { gone }) => claims({ bucket: agreed, key: digestToken(digest), node, gone, now: () => performance.now() }),
   })
 
   const handlers: Handlers<typeof swarm> = {
@@ -157,6 +162,13 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
         await end(digest, transfer)
         throw error
       }
+    },
+    async object(request, { signal, trace, fail }) {
+      if (request.descriptor.size > partBytes)
+        fail('out_of_range', `bring ${request.descriptor.size} bytes in one message: ${partBytes} are allowed`)
+      const { digest } = request.descriptor
+      const holders = (options: { signal: AbortSignal }) => askHolders(bus, { digest, node }, options)
+      return { bytes: await bringObject({ ...asks, ...peers, holders }, request, { signal, trace }) }
     },
     have({ digest }, { fail }) {
       return holdingOf(digest) ?? fail('not_found', `say what is here of ${digest}: nothing is`)

@@ -20,9 +20,20 @@ export interface RoomInit {
   readonly heard: (gained: Gained) => void
 }
 
+/** Everybody but us who has some of a blob, as they answer; nobody there is no answer. */
+export async function* askHolders(
+  bus: Bus,
+  { digest, node }: { digest: Digest; node: string },
+  { signal }: { signal: AbortSignal },
+): AsyncGenerator<Holding> {
+  const at = blobSubject(bus.root, digestToken(digest))
+  for await (const answer of gatherAt<typeof holders>(bus, at, {}, { stallMs: 1_000, signal })) {
+    if ('reply' in answer && answer.reply.node !== node && answer.reply.digest === digest) yield answer.reply
+  }
+}
+
 /** Enter. Resolves when what others tell is heard. */
 export async function enterRoom(bus: Bus, { digest, node, heard }: RoomInit): Promise<Room> {
-  const at = blobSubject(bus.root, digestToken(digest))
   const told = blobSubject(bus.root, digestToken(digest), 'gained')
   const interest = bus.subscribe(told, (delivery) => {
     const { data } = Gained.safeParse(decode(delivery))
@@ -30,11 +41,7 @@ export async function enterRoom(bus: Bus, { digest, node, heard }: RoomInit): Pr
   })
   await interest.ready
   return {
-    async *ask({ signal }) {
-      for await (const answer of gatherAt<typeof holders>(bus, at, {}, { stallMs: 1_000, signal })) {
-        if ('reply' in answer && answer.reply.node !== node && answer.reply.digest === digest) yield answer.reply
-      }
-    },
+    ask: (options) => askHolders(bus, { digest, node }, options),
     tell(gained) {
       try {
         bus.publish(told, { headers: encodingHeaders('msgpack'), payload: encode({ node, ...gained }, 'msgpack') })
