@@ -30,6 +30,7 @@ export function placement({ unpackThreads, threads }: { unpackThreads: number; t
     { thread: 'content', actor: 'ingest', start: async (home) => (await import('./ingest/actor.ts')).startIngest(home) },
     { thread: 'content', actor: 'gc', start: async (home) => (await import('./gc/actor.ts')).startGc(home) },
     { thread: 'content', actor: 'fetch', start: async (home) => (await import('./fetch/actor.ts')).startFetch(home) },
+    { thread: 'content', actor: 'swarm', start: async (home) => (await import('./swarm/actor.ts')).startSwarm(home) },
     { thread: 'local', actor: 'snapshot', start: async (home) => (await import('./snapshot/actor.ts')).startSnapshot(home) },
     { thread: 'local', actor: 'exec', start: async (home) => (await import('./exec/actor.ts')).startExec(home) },
     ...unpackers.map((actor) => ({
@@ -43,6 +44,7 @@ export function placement({ unpackThreads, threads }: { unpackThreads: number; t
       start: async (home) => (await import('./unpack/actor.ts')).startUnpack(home, { workers: unpackers }),
     },
     { thread: 'control', actor: 'image', start: async (home) => (await import('./image/actor.ts')).startImage(home) },
+    { thread: 'control', actor: 'tag', start: async (home) => (await import('./tag/actor.ts')).startTag(home) },
     { thread: 'control', actor: 'container', start: async (home) => (await import('./container/actor.ts')).startContainer(home) },
     { thread: 'control', actor: 'pull', start: async (home) => (await import('./pull/actor.ts')).startPull(home) },
     { thread: 'control', actor: 'scrub', start: async (home) => (await import('./scrub/actor.ts')).startScrub(home) },

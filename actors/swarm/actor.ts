@@ -2,20 +2,19 @@ import type { content } from '../../messages/content.ts'
 import type { fetch } from '../../messages/fetch.ts'
 import { blobSubject, Failure, type Handlers } from '../../messages/grammar/index.ts'
 import type { ingest } from '../../messages/ingest.ts'
-import { holders, swarm } from '../../messages/swarm.ts'
+import { Gained, holders, swarm } from '../../messages/swarm.ts'
 import { type Digest, digestToken } from '../../messages/words/index.ts'
 import { openBlobs } from '../../runtime/blobs.ts'
 import { type Bucket, openBucket } from '../../runtime/bus/bucket.ts'
 import type { Interest } from '../../runtime/bus/bus.ts'
 import { client } from '../../runtime/bus/client.ts'
-import { encode, encodingHeaders } from '../../runtime/bus/codec.ts'
 import { listen } from '../../runtime/bus/listen.ts'
+import { askRoom, enterRoom, tellRoom } from '../../runtime/bus/room.ts'
 import { serve, serveAt } from '../../runtime/bus/serve.ts'
 import type { Home } from '../../runtime/home.ts'
 import { type Agreement, claims } from './claims.ts'
 import { openLibrary, partBytes } from './library.ts'
 import { bringObject } from './object.ts'
-import { askHolders } from './room.ts'
 import { openTransfer, type Transfer, type TransferComponents } from './transfer.ts'
 import { openUploads } from './uploads.ts'
 
@@ -38,14 +37,11 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
   const rooms = new Map<Digest, Interest>()
   const uploads = openUploads({ perSecond: Number(settings['swarm.upload']) || undefined, now: () => performance.now() })
 
-  const told = (digest: Digest, gained: object): void => {
-    try {
-      const packet = { headers: encodingHeaders('msgpack'), payload: encode({ node, ...gained }, 'msgpack') }
-      bus.publish(blobSubject(bus.root, digestToken(digest), 'gained'), packet)
-    } catch {
-      // Whoever asks when the bus is back hears it.
-    }
-  }
+  const subjects = (digest: Digest) => ({
+    asked: blobSubject(bus.root, digestToken(digest)),
+    told: blobSubject(bus.root, digestToken(digest), 'gained'),
+  })
+  const told = (digest: Digest, gained: object): void => tellRoom(bus, subjects(digest).told, { node, ...gained })
   const library = openLibrary({ node, blobs, tables, log, gained: told, missing: (digest) => forget(digest) })
 
   const holdingOf = (digest: Digest) => transfers.get(digest)?.holding() ?? library.holding(digest)
@@ -65,7 +61,7 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
     }),
   )
   const enter = (digest: Digest): void => {
-    if (!rooms.has(digest)) rooms.set(digest, answered.listen(blobSubject(bus.root, digestToken(digest))))
+    if (!rooms.has(digest)) rooms.set(digest, answered.listen(subjects(digest).asked))
   }
   const leave = (digest: Digest): void => {
     if (transfers.has(digest) || library.holding(digest)) return
@@ -103,8 +99,11 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
   )
 
   let bucket: Promise<Bucket<Agreement> | undefined> | undefined
-  const open = (): Promise<Bucket<Agreement> | undefined> =>
-    (bucket ??= openBucket<Agreement>(bus, { name: 'claims', ttlMs: claimsMs, kept: false }).catch(() => void (bucket = undefined)))
+  const open = (): Promise<Bucket<Agreement> | undefined> => {
+    bucket ??= openBucket<Agreement>(bus, { name: 'claims', ttlMs: claimsMs, kept: false })
+    bucket.catch(() => void (bucket = undefined))
+    return bucket
+  }
   // What was agreed on went with its server.
   stack.use(bus.onStatus((status) => status === 'connected' && (bucket = undefined)))
 
@@ -121,16 +120,18 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
         .catch((error: unknown) => log.warn({ err: error }, 'tell who is to blame'))
     },
   }
-  const components = (agreed: Bucket<Agreement> | undefined): TransferComponents => ({
+  const components: TransferComponents = {
     ...asks,
     ...peers,
-    bus,
     node,
+    enter: (digest, heard) =>
+      enterRoom<typeof holders, Gained>(bus, { node, ...subjects(digest), heard, read: (value) => Gained.safeParse(value).data }),
+    onConnected: (listener) => bus.onStatus((status) => status === 'connected' && listener()),
     now: () => performance.now(),
     random: Math.random,
     patienceMs: Number(settings['swarm.patience']) || 5_000,
-    claims: (digest, { gone }) => claims({ bucket: agreed, key: digestToken(digest), node, gone, now: () => performance.now() }),
-  })
+    claims: (digest, { gone }) => claims({ bucket: open, key: digestToken(digest), node, gone, now: () => performance.now() }),
+  }
 
   const handlers: Handlers<typeof swarm> = {
     async *bring({ from, ...request }, { signal, trace }) {
@@ -145,7 +146,7 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
         }
         return
       }
-      const transfer = await openTransfer(components(await open()), request)
+      const transfer = await openTransfer(components, request)
       transfers.set(digest, transfer)
       enter(digest)
       try {
@@ -167,8 +168,8 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
       if (request.descriptor.size > partBytes)
         fail('out_of_range', `bring ${request.descriptor.size} bytes in one message: ${partBytes} are allowed`)
       const { digest } = request.descriptor
-      const holders = (options: { signal: AbortSignal }) => askHolders(bus, { digest, node }, options)
-      return { bytes: await bringObject({ ...asks, ...peers, holders }, request, { signal, trace }) }
+      const others = (options: { signal: AbortSignal }) => askRoom<typeof holders>(bus, { node, ...subjects(digest) }, options)
+      return { bytes: await bringObject({ ...asks, ...peers, holders: others }, request, { signal, trace }) }
     },
     have({ digest }, { fail }) {
       return holdingOf(digest) ?? fail('not_found', `say what is here of ${digest}: nothing is`)

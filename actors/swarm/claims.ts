@@ -28,8 +28,6 @@ export interface Claims {
   release(): Promise<void>
   /** Say to everybody that this registry has no ranges. */
   whole(): Promise<void>
-  /** What others claim is looked at again; it is told when it has changed. */
-  look(): Promise<void>
 }
 
 export interface Range {
@@ -38,26 +36,30 @@ export interface Range {
 }
 
 export interface ClaimsInit {
-  /** undefined: nobody agrees on anything, and everybody may read everything */
-  readonly bucket: Bucket<Agreement> | undefined
+  /** Where everybody agrees; undefined where there is no such thing, and everybody may read everything. */
+  readonly bucket: () => Promise<Bucket<Agreement> | undefined>
   /** of the blob */
   readonly key: string
   readonly node: string
   /** Whether somebody who claims is known to be gone. */
   readonly gone: (node: string) => boolean
   readonly now: () => number
+  /** ms a bucket that does not answer is waited for, before what is wanted is read without asking (8,000) */
+  readonly aloneMs?: number
 }
 
 /** ms without a beat after which who claims is taken for frozen or gone */
-export const silenceMs = 4_000
+export const silenceMs = 6_000
 /** ms between two beats */
 export const beatMs = 1_000
+/** ms before a bucket that did not answer is asked again */
+const againMs = 250
 
 /**
  * Claims of one blob, all in one value, so that two can never overlap (ADR 0020). Who cannot be heard for `silenceMs` has lost its claims to whoever wants them: the worst
- * that comes of a wrong guess is that some pieces are read twice. Without a bucket, or when it does not answer, everything may be had.
+ * that comes of a wrong guess is that some pieces are read twice. Without a bucket, or when it has not answered for a while, everything may be had.
  */
-export function claims({ bucket, key, node, gone, now }: ClaimsInit): Claims {
+export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: ClaimsInit): Claims {
   let agreed: Agreement = { claims: [] }
   let revision: number | undefined
   /** since when a claim of another has not moved, by our own clock */
@@ -79,23 +81,23 @@ export function claims({ bucket, key, node, gone, now }: ClaimsInit): Claims {
     }
   }
 
-  async function look(): Promise<void> {
-    if (!bucket) return
+  async function look(bucket: Bucket<Agreement>): Promise<void> {
     const entry = await bucket.get(key)
     saw(entry?.value, entry?.value === undefined ? undefined : entry.revision)
   }
 
-  /** Change what is agreed, on top of whatever others have made of it. Answers undefined when `change` wants none. */
-  async function change(to: (agreement: Agreement) => Agreement | undefined): Promise<Agreement | undefined> {
-    if (!bucket) return undefined
+  /** Change what is agreed, on top of whatever others have made of it. Answers false where nothing can be agreed on. */
+  async function change(to: (agreement: Agreement) => Agreement | undefined): Promise<boolean> {
+    const bucket = await open()
+    if (!bucket) return false
     for (let first = true; ; first = false) {
-      if (!first) await look()
+      if (!first) await look(bucket)
       const wanted = to(agreed)
-      if (!wanted) return undefined
+      if (!wanted) return true
       const at = revision === undefined ? await bucket.create(key, wanted) : await bucket.update(key, wanted, revision)
       if (at === undefined) continue
       saw(wanted, at)
-      return wanted
+      return true
     }
   }
 
@@ -121,11 +123,14 @@ export function claims({ bucket, key, node, gone, now }: ClaimsInit): Claims {
         mine = { node, ...chosen, beat: 0 }
         return withMine(agreement)
       }
-      try {
-        if (!bucket || !(await change(claim))) claim(agreed)
-      } catch {
+      const began = now()
+      while (!(await change(claim).catch(() => undefined))) {
         // Nobody to agree with: read it anyway, content addressing makes it safe.
-        claim({ claims: [] })
+        if ((await open().catch(() => null)) === undefined || now() - began >= aloneMs) {
+          claim({ claims: [], ...(agreed.whole && { whole: true }) })
+          break
+        }
+        await new Promise<void>((resolve) => void setTimeout(resolve, againMs).unref())
       }
       if (!chosen) mine = undefined
       else beating ??= setInterval(beat, beatMs).unref()
@@ -142,6 +147,5 @@ export function claims({ bucket, key, node, gone, now }: ClaimsInit): Claims {
       await change((agreement) => (agreement.whole ? undefined : { ...withMine(agreement), whole: true })).catch(() => {})
       agreed = { ...agreed, whole: true }
     },
-    look: () => look().catch(() => {}),
   }
 }

@@ -8,6 +8,10 @@ export interface Peer {
   asked: number
   /** ms a piece took lately */
   pace: number
+  /** pieces it sent */
+  sent: number
+  /** times in a row that it did not send what it was asked for */
+  failed: number
 }
 
 /** What is known of the others who share one blob. */
@@ -58,7 +62,18 @@ interface Known extends Peer {
 export function openPeers({ now, none, knows }: PeersInit): Peers {
   const known = new Map<string, Known>()
   const meet = (node: string): Known => {
-    const peer = known.get(node) ?? { node, has: none(), asked: 0, pace: 0, heardAt: 0, pausedUntil: 0, avoidedUntil: 0, lost: false }
+    const peer = known.get(node) ?? {
+      node,
+      has: none(),
+      asked: 0,
+      pace: 0,
+      sent: 0,
+      failed: 0,
+      heardAt: 0,
+      pausedUntil: 0,
+      avoidedUntil: 0,
+      lost: false,
+    }
     known.set(node, peer)
     return peer
   }

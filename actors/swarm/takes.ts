@@ -28,7 +28,10 @@ export interface Takes extends AsyncDisposable {
 const atOnce = 12
 /** Bytes of one answer. */
 const partBytes = 512 * 1024
-const avoidedMs = { busy: 100, silent: 10_000, lying: 300_000 }
+const pausedMs = { busy: 100, slow: 500 }
+const avoidedMs = { silent: 10_000, lying: 300_000 }
+/** Failures in a row after which who has sent pieces before is not counted on any more. */
+const patientTimes = 12
 /** A piece that takes longer than so many others did is asked of another node too; but not before so many ms. */
 const hedge = { times: 4, leastMs: 300 }
 
@@ -88,10 +91,12 @@ export function openTakes(share: Share, components: TakesComponents): Takes {
       if (share.here.has(piece)) return
       if (!share.map.fits(piece, bytes)) return lied(piece, peer.node)
       peer.pace = now() - since
+      peer.sent++
+      peer.failed = 0
       paces = [...paces.slice(-31), peer.pace]
       await land(piece, bytes, peer.node)
     } catch (error) {
-      if (!stop.signal.aborted) failed(peer.node, piece, error)
+      if (!stop.signal.aborted) failed(peer, piece, error)
     } finally {
       peer.asked--
       entry.of.delete(peer.node)
@@ -124,11 +129,14 @@ export function openTakes(share: Share, components: TakesComponents): Takes {
     for (const unknown of share.map.forget(author)) wrong.delete(unknown)
   }
 
-  function failed(node: string, piece: number, error: unknown): void {
+  function failed(peer: Peer, piece: number, error: unknown): void {
+    const { node } = peer
     const { code } = Failure.from(error)
     if (code === 'unavailable') share.peers.lost(node)
     else if (code === 'not_found') share.peers.without(node, piece)
-    else if (code === 'resource_exhausted') later(share.peers.pause, node, avoidedMs.busy * (1 + random()))
+    else if (code === 'resource_exhausted') later(share.peers.pause, node, pausedMs.busy * (1 + random()))
+    // Who has sent something is overloaded sooner than gone.
+    else if (++peer.failed < patientTimes && peer.sent > 0) later(share.peers.pause, node, pausedMs.slow * peer.failed)
     else later(share.peers.avoid, node, avoidedMs.silent)
   }
 

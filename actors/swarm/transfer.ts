@@ -1,9 +1,8 @@
 import type { fetch } from '../../messages/fetch.ts'
 import { type Client, Failure } from '../../messages/grammar/index.ts'
 import type { ingest } from '../../messages/ingest.ts'
-import { type Holding, pieceSize } from '../../messages/swarm.ts'
+import { type Gained, type Holding, pieceSize } from '../../messages/swarm.ts'
 import type { Descriptor } from '../../messages/words/index.ts'
-import type { Bus } from '../../runtime/bus/bus.ts'
 import { given } from '../../runtime/given.ts'
 import { pace } from '../../runtime/pace.ts'
 import { retry } from '../../runtime/retry.ts'
@@ -11,7 +10,7 @@ import type { Claims } from './claims.ts'
 import { openPieceFile, type PieceFile } from './file.ts'
 import { openOrigin } from './origin.ts'
 import { boundsOf } from './pieces.ts'
-import { enterRoom, type Room } from './room.ts'
+import type { Room } from './room.ts'
 import { openShare, type Share, vouch } from './share.ts'
 import { openTakes, type TakesComponents } from './takes.ts'
 
@@ -27,8 +26,11 @@ export interface BringRequest {
 export interface TransferComponents extends Pick<TakesComponents, 'now' | 'random' | 'patienceMs'> {
   /** Somebody sent, or vouched for, what is not so. */
   readonly blame: (digest: string, sender: string, piece: number | undefined, why: string) => void
-  readonly bus: Bus
   readonly node: string
+  /** Meet the others who share a blob; what they tell is heard. */
+  readonly enter: (digest: string, heard: (gained: Gained) => void) => Promise<Room>
+  /** Called when the bus is back. */
+  readonly onConnected: (listener: () => void) => Disposable
   readonly fetch: Pick<Client<typeof fetch>, 'blob'>
   readonly ingest: Pick<Client<typeof ingest>, 'advance'>
   /** Ask another node for bytes of a blob. */
@@ -65,13 +67,13 @@ const tellingMs = 50
 
 /** Begin to share a blob: from now on others who ask in its room hear of it. */
 export async function openTransfer(components: TransferComponents, request: BringRequest): Promise<Transfer> {
-  const { bus, node, now } = components
+  const { node, now } = components
   const { digest, size } = request.descriptor
   await using stack = new AsyncDisposableStack()
   const share = openShare({ digest, size, node, now })
   const telling = toldOf(components, request)
   const file = stack.use(await openPieceFile({ ...request, size, here: share.here.has, grown: telling.reached }))
-  const room = stack.use(await enterRoom(bus, { digest, node, heard: share.heard }))
+  const room = stack.use(await components.enter(digest, share.heard))
   stack.defer(() => room.tell({ left: true }))
   const whole = Math.floor(request.offset / pieceSize)
   for (let piece = 0; piece < whole; piece++) share.here.add(piece)
@@ -137,7 +139,7 @@ async function* run(running: Running, { signal }: { signal: AbortSignal }): Asyn
   const takes = stack.use(openTakes(share, { ...components, read, land, blame }))
   const origin = stack.use(openOrigin(share, { ...components, claims, file, landed, blame }, request))
   stack.defer(() => stop.abort())
-  stack.use(components.bus.onStatus((status) => status === 'connected' && meet()))
+  stack.use(components.onConnected(meet))
 
   const answered = Promise.withResolvers<void>()
   function meet(): void {

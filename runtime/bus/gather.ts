@@ -13,7 +13,7 @@ export type Gathered<Reply> = { readonly node: string } & ({ readonly reply: Rep
 
 type Calls<P extends Protocol> = { [V in keyof P]: P[V]['kind'] extends 'call' ? V : never }[keyof P] & string
 type RequestOf<W> = W extends Call<infer Request> ? z.input<Request> : never
-type ReplyOf<W> = W extends Call<z.ZodType, infer Reply> ? z.output<Reply> : never
+export type ReplyOf<W> = W extends Call<z.ZodType, infer Reply> ? z.output<Reply> : never
 
 export interface Gathering extends Asking {
   /** ms after the last answer when no more is waited for (500) */
