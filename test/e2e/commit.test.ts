@@ -3,7 +3,9 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { container } from '../../messages/container.ts'
 import { busyboxImage } from '../../ops/lab/images.ts'
+import { client } from '../../runtime/bus/client.ts'
 import { readTar } from '../actors/unpack/compare/reading.ts'
 import { complaint } from '../support/complaint.ts'
 import { digestOf } from '../support/content.ts'
@@ -147,6 +149,26 @@ test('a layer is written to a pipe, to a file, or kept, and is the same in all o
   await said('gantry', 'gc')
   expect(await said('dist', 'label', descriptor.digest)).toContain('a=b')
   await said('dist', 'delete', descriptor.digest)
+})
+
+test('a commit gives up when told to, and leaves nothing', async () => {
+  await script('large', 'head -c 60000000 /dev/urandom > /home/file')
+  await using bus = await node.connect()
+  const over = Promise.withResolvers<void>()
+  let ended = 0
+  await using removed = bus.subscribe(`gantry.event.${node.name}.lease.removed`, () => void (++ended === 2 && over.resolve()))
+  await removed.ready
+  const given = new AbortController()
+  const commits = client<typeof container>(bus, { node: node.name, actor: 'container' })
+  await expect(async () => {
+    for await (const _ of commits.commit({ id: 'large', name: 'test/large' }, { signal: given.signal })) given.abort(new Error('enough'))
+  }).rejects.toThrow()
+  // that of what was compared, and that of the commit
+  await over.promise
+  expect(await said('ctr', 'leases', 'ls')).toBe('')
+  expect(await said('dist', 'active')).toBe('')
+  expect(await said('dist', 'images')).not.toContain('test/large')
+  await said('ctr', 'commit', '--no-unpack', 'large', 'test/large')
 })
 
 test('what cannot be is refused: no container, no snapshot, no time, no change', async () => {
