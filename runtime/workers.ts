@@ -51,7 +51,7 @@ export async function startThread(entry: URL, data: unknown, init: ThreadInit): 
 }
 
 /** MiB; small, because most of what a thread handles are buffers outside the heap. */
-const youngGeneration = 12
+const youngGeneration = 6
 
 /** What is known of a worker from what it says. */
 interface Listening {

@@ -6,10 +6,12 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type PullOptions, type Run, run, timed } from './measure.ts'
 
-/** What the containerd on PATH calls itself; undefined when there is none. */
+/** What the containerd on PATH calls itself, and what it decompresses with; undefined when there is none. */
 export async function containerdVersion(): Promise<string | undefined> {
   try {
-    return (await promisify(execFile)('containerd', ['--version'])).stdout.trim()
+    const version = (await promisify(execFile)('containerd', ['--version'])).stdout.trim()
+    const unpigz = await promisify(execFile)('unpigz', ['--version']).catch(() => undefined)
+    return `${version}, ${unpigz ? 'with unpigz on its PATH' : "with Go's own gzip"}`
   } catch {
     return undefined
   }

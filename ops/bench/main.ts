@@ -1,5 +1,6 @@
 /**
  * `npm run bench -- answers IMAGE…`: how fast a node answers, idle and while it pulls.
+ * `npm run bench -- apply BLOB…`: layers, files of gzip, into directories: every decoder there is, beside tar.
  * `npm run bench -- ingest`: blobs into our content store and into containerd's, small and large, one and eight at a time.
  * `npm run bench -- make-layers REGISTRY`: push an image of 60 small layers to measure with.
  * `npm run bench -- snapshots`: lives of snapshots with each driver, ours and containerd's: what each question takes, and mounting what it answers.
@@ -10,6 +11,7 @@ import { writeFile } from 'node:fs/promises'
 import { cpus, freemem, release, tmpdir } from 'node:os'
 import { Command } from 'commander'
 import { answersTable, measureAnswers } from './answers.ts'
+import { applyTable, measureApply } from './apply.ts'
 import { containerdVersion, pullWithContainerd } from './containerd.ts'
 import { pullWithGantry } from './gantry.ts'
 import { freshGround } from './ground.ts'
@@ -38,6 +40,12 @@ program
   .option('--scratch <directory>', 'where the file system to work on is made', tmpdir())
   .action(answers)
 program
+  .command('apply')
+  .argument('<blobs...>', 'files of layers')
+  .option('--runs <n>', 'of each', Number, 3)
+  .option('--scratch <directory>', 'where the file system to work on is made', tmpdir())
+  .action(applyLayers)
+program
   .command('ingest')
   .option('--runs <n>', 'runs of each', Number, 5)
   .option('--sizes <bytes...>', 'of blobs', (size: string, before: readonly number[]) => [...before, Number(size)], [])
@@ -63,6 +71,11 @@ await program.parseAsync()
 async function answers(images: string[], options: { runs: number; scratch: string }): Promise<void> {
   await using ground = await freshGround(options.scratch)
   console.log(answersTable(await measureAnswers(images, { runs: options.runs, scratch: ground.path })))
+}
+
+async function applyLayers(blobs: string[], options: { runs: number; scratch: string }): Promise<void> {
+  await using ground = await freshGround(options.scratch)
+  console.log(applyTable(await measureApply(blobs, { runs: options.runs, scratch: ground.path })))
 }
 
 async function ingest(options: { runs: number; sizes: readonly number[]; json?: string; scratch: string }): Promise<void> {
@@ -98,7 +111,7 @@ async function pull(images: string[], options: { runs: number; first?: string; j
     await using ground = await freshGround(options.scratch)
     measured.push(await measure(reference, { ...options, scratch: ground.path, withPeer: peer !== undefined }))
   }
-  console.log(table(measured))
+  console.log(table(measured, peer))
   if (options.json) await writeFile(options.json, JSON.stringify({ date: new Date().toISOString(), peer, measured }, undefined, 2))
 }
 

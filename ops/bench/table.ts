@@ -20,8 +20,8 @@ const range = (values: readonly number[], show: (value: number) => string) => {
 export const ratio = ({ ours, peer }: Measured): number =>
   spread(ours.map((run) => run.wallMs)).median / spread(peer.map((run) => run.wallMs)).median
 
-/** As Markdown: medians with least and most; times in s, memory in MB. */
-export function table(measured: readonly Measured[]): string {
+/** As Markdown: medians with least and most; times in s, memory in MB. The head names the peer. */
+export function table(measured: readonly Measured[], peer: string | undefined): string {
   const rows = measured.flatMap((one) => {
     const row = (who: string, runs: readonly Run[], more: string) =>
       `| ${one.reference} | ${who} | ${range(
@@ -43,5 +43,6 @@ export function table(measured: readonly Measured[]): string {
     const limits = `| ${one.reference} | limits, one after the other | | | | read ${seconds(read)}, hash ${seconds(hash)}, inflate ${seconds(inflate)}, untar ${seconds(untar)} |`
     return one.peer.length ? [ours, row('containerd', one.peer, ''), limits] : [ours, limits]
   })
-  return ['| image | who | wall s | processor s | peak MB | |', '|---|---|---|---|---|---|', ...rows].join('\n')
+  const head = peer ? [`Beside ${peer}:`, ''] : []
+  return [...head, '| image | who | wall s | processor s | peak MB | |', '|---|---|---|---|---|---|', ...rows].join('\n')
 }

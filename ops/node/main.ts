@@ -5,6 +5,7 @@ import { protocols } from '../../messages/index.ts'
 import { connectNats, type NatsAddress } from '../../runtime/bus/nats.ts'
 import { fromErrno } from '../../runtime/errno.ts'
 import { openLog } from '../../runtime/log.ts'
+import { shareHeaps } from '../../runtime/syscalls/index.ts'
 import { startThread, type Thread } from '../../runtime/workers.ts'
 import { natsAddress } from '../command/nats-address.ts'
 import { announce } from '../command/whereabouts.ts'
@@ -27,6 +28,7 @@ export interface UpOptions {
 export async function up(config: Config, { signal, onReady }: UpOptions): Promise<void> {
   await using stack = new AsyncDisposableStack()
   const { node, root } = config
+  shareHeaps(2)
   const log = openLog({ node, thread: 'control', level: config.log })
   await makeRoot(root)
   stack.use(await lockRoot(root, { node }))
