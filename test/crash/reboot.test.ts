@@ -27,6 +27,7 @@ const fileOf = (root: string, digest: string): string => join(root, 'content/blo
 
 test('after a stop of the machine, what had not reached the disk is let go of, and what had is kept', async () => {
   await using root = await tempDirectory()
+  let brought = 0
   for (let round = 0; round < 6; round++) {
     await work(root.path)
     const torn: string[] = []
@@ -56,8 +57,10 @@ test('after a stop of the machine, what had not reached the disk is let go of, a
     await using store = await startStore({ root: root.path })
     expect(await unsound(store)).toEqual([])
     expect((await digestsOf(store)).toSorted()).toEqual(whole.toSorted())
-    expect(torn.length + whole.length).toBeGreaterThan(0)
+    brought += torn.length + whole.length
   }
+  // In some moments everything that was brought is removed again.
+  expect(brought).toBeGreaterThan(0)
 })
 
 test('after a stop of the machine that took the last transactions with it, no blob is without its file and no file without its blob', async () => {
