@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gzipDecoders } from '../../runtime/decompress/index.ts'
 import { cpuOf, run, type Spread, spread, timed } from './measure.ts'
@@ -44,7 +45,7 @@ async function ours(blob: string, decoder: string, { runs, scratch }: { runs: nu
 
 const command = async (blob: string, decoder: string, scratch: string): Promise<string[]> => [
   '--v8-pool-size=1',
-  join(import.meta.dirname, 'apply-process.ts'),
+  fileURLToPath(import.meta.resolve('./apply-process.ts')),
   blob,
   await mkdtemp(join(scratch, 'apply-')),
   decoder,
