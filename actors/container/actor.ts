@@ -10,6 +10,7 @@ import type { unpack } from '../../messages/unpack.ts'
 import type { Labels } from '../../messages/words/index.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { serve } from '../../runtime/bus/serve.ts'
+import { drainingOf } from '../../runtime/draining.ts'
 import type { Home } from '../../runtime/home.ts'
 import { keepingOf } from '../../runtime/keeping/keeping.ts'
 import { type CommitItem, type CommitRequest, commitContainer } from './commit.ts'
@@ -22,6 +23,7 @@ export async function startContainer(home: Home): Promise<AsyncDisposable> {
   const { node, bus, tables, outbox, log } = home
   const containers = tables.table<Container>('containers')
   const keeping = keepingOf(home)
+  const draining = drainingOf(tables)
   const asks = {
     image: client<typeof image>(bus, { node, actor: 'image' }),
     content: client<typeof content>(bus, { node, actor: 'content' }),
@@ -56,6 +58,7 @@ export async function startContainer(home: Home): Promise<AsyncDisposable> {
 
   async function create(request: CreateRequest, { signal, trace }: Asking): Promise<Container> {
     const { id } = request
+    if (draining.on) throw new Failure('failed_precondition', `create container ${id}: node ${node} is draining, it takes nothing new`)
     if (containers.get(id)) throw new Failure('already_exists', `create container ${id}: there is one`)
     const { made, config } = await prepareContainer(asks, request, { signal, trace })
     try {

@@ -3,6 +3,7 @@ import type { Reference } from '../../messages/words/index.ts'
 import { originOf, redacted, redirectOf, urlOf } from './addresses.ts'
 import { refusal } from './answers.ts'
 import { parseChallenges } from './challenge.ts'
+import type { Patience } from './patience.ts'
 import type { Tokens } from './token.ts'
 import { headerOf, type Response, type Transport } from './transport.ts'
 
@@ -23,7 +24,7 @@ export interface Opened {
   readonly url: URL
 }
 
-/** Registries, spoken to as the distribution specification says: tokens fetched, redirects followed, errors told, retried while that may help. */
+/** Registries, spoken to as the distribution specification says: tokens fetched, redirects followed, errors told, retried while that may help, and not asked while they want to be left alone. */
 export interface Registries {
   /** Ask, up to the headers of the answer. Fails by its status unless that is 2xx. */
   open(question: Question): Promise<Opened>
@@ -34,9 +35,32 @@ export interface Registries {
 /** Does something again when its failure says that may help, waiting longer each time. */
 export type Retry = <T>(work: () => Promise<T>, options: { signal: AbortSignal }) => Promise<T>
 
+/** A registry asked not to be asked again before then. */
+export interface Throttled {
+  readonly registry: string
+  readonly until: number
+  readonly status: number
+}
+
+export interface RegistriesComponents {
+  readonly transport: Transport
+  readonly tokens: Tokens
+  readonly retry: Retry
+  readonly patience: Patience
+  /** Told of what was not known of a registry's patience. */
+  readonly throttled: (throttled: Throttled) => void
+  readonly now: () => number
+}
+
 const maxHops = 10
 
-export function openRegistries({ transport, tokens, retry }: { transport: Transport; tokens: Tokens; retry: Retry }): Registries {
+export function openRegistries({ transport, tokens, retry, patience, throttled, now }: RegistriesComponents): Registries {
+  const minded = (error: Failure, { host: registry }: URL, status: number): Failure => {
+    const asked = error.details?.['retryAfterMs']
+    const until = [429, 503].includes(status) && typeof asked === 'number' ? patience.asked(registry, now() + asked) : undefined
+    if (until !== undefined) throttled({ registry, until, status })
+    return error
+  }
   const once = async (question: Question): Promise<Opened> => {
     const { reference, path, method, attempted } = question
     const origin = originOf(reference.host)
@@ -46,6 +70,7 @@ export function openRegistries({ transport, tokens, retry }: { transport: Transp
     let refused = false
     for (let hops = 0; hops <= maxHops; ) {
       const ours = url.origin === origin
+      await patience.give(url.host, question)
       const response = await transport.send({
         ...question,
         url,
@@ -60,7 +85,7 @@ export function openRegistries({ transport, tokens, retry }: { transport: Transp
         hops++
         response.discard()
         url = redirectOf(url, headerOf(response, 'location'), attempted)
-      } else throw await refusal(response, url, method, attempted)
+      } else throw minded(await refusal(response, url, method, attempted), url, response.status)
     }
     throw new Failure('unimplemented', `${attempted}: ${redacted(urlOf(reference, path))} redirects more than ${maxHops} times`)
   }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { drainingOf } from '../../../runtime/draining.ts'
 import { thingTable } from '../../../runtime/keeping/things.ts'
 import { openRoom, reference } from '../../support/room.ts'
 
@@ -71,6 +72,20 @@ test('a container is not removed while it has a task', async () => {
   await room.exitCode(id)
   await room.exec.remove({ id })
   await room.container.remove({ id })
+})
+
+test('a node that drains makes no container, and keeps those it has', async () => {
+  await using room = await openRoom()
+  const { tables } = room.home
+  await room.container.create({ id: 'before', image: reference })
+  await tables.transaction(() => drainingOf(tables).set(true))
+  await expect(room.container.create({ id: 'c', image: reference })).rejects.toMatchObject({
+    code: 'failed_precondition',
+    message: 'create container c: node n1 is draining, it takes nothing new',
+  })
+  expect((await room.container.list({})).containers.map(({ id }) => id)).toEqual(['before'])
+  await tables.transaction(() => drainingOf(tables).set(false))
+  await room.container.create({ id: 'c', image: reference })
 })
 
 test('an image that is not here is told to be pulled first', async () => {

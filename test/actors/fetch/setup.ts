@@ -1,3 +1,4 @@
+import { openPatience } from '../../../actors/fetch/patience.ts'
 import { openRegistries, type Registries, type Retry } from '../../../actors/fetch/registry.ts'
 import { openTokens } from '../../../actors/fetch/token.ts'
 import { openTransport, type TransportInit } from '../../../actors/fetch/transport.ts'
@@ -19,7 +20,9 @@ export function openWay(init: TransportInit & { retry?: Retry; now?: () => numbe
   const { retry = hasty, now = Date.now } = init
   const transport = openTransport(init)
   const tokens = openTokens({ transport, now })
-  return { registries: openRegistries({ transport, tokens, retry }), [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose]() }
+  const patience = openPatience({ now })
+  const registries = openRegistries({ transport, tokens, retry, patience, throttled: () => {}, now })
+  return { registries, [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose]() }
 }
 
 /** For what nobody gives up. */
