@@ -77,15 +77,15 @@ test('a container is not removed while it has a task', async () => {
 test('a node that drains makes no container, and keeps those it has', async () => {
   await using room = await openRoom()
   const { tables } = room.home
-  await room.container.create({ id: 'before', image: reference })
+  await room.container.create({ id: 'before', image: reference, args: ['true'] })
   await tables.transaction(() => drainingOf(tables).set(true))
-  await expect(room.container.create({ id: 'c', image: reference })).rejects.toMatchObject({
+  await expect(room.container.create({ id: 'c', image: reference, args: ['true'] })).rejects.toMatchObject({
     code: 'failed_precondition',
     message: 'create container c: node n1 is draining, it takes nothing new',
   })
   expect((await room.container.list({})).containers.map(({ id }) => id)).toEqual(['before'])
   await tables.transaction(() => drainingOf(tables).set(false))
-  await room.container.create({ id: 'c', image: reference })
+  await room.container.create({ id: 'c', image: reference, args: ['true'] })
 })
 
 test('an image that is not here is told to be pulled first', async () => {
