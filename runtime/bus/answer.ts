@@ -38,8 +38,12 @@ export class Answering {
     this.#word = `${init.actor}.${init.endpoint.verb}`
   }
 
-  /** Never rejects. Its answers, if any are wanted, have been handed to the bus when it resolves. */
+  /**
+   * Never rejects. Its answers have been handed to the bus when it resolves. What names no inbox to be answered in is not done: so look answers to others, receipts of
+   * streams and deliveries of consumers, which whoever causes them can have sent to any subject.
+   */
   async answer(delivery: Delivery): Promise<void> {
+    if (!delivery.respond) return
     const began = process.hrtime.bigint()
     const { endpoint, inflight } = this.#init
     const trace = continueTrace(delivery.headers[header.trace])
@@ -67,7 +71,6 @@ export class Answering {
   }
 
   async #feed(request: unknown, context: Context, sender: Sender, running: Running): Promise<void> {
-    if (!sender.wanted) return
     const pace = new Pace(duration(sender.asked(header.window)))
     running.follow(pace)
     using _beats = beats(duration(sender.asked(header.heartbeat)), sender, pace, running)
@@ -122,10 +125,6 @@ class Sender {
     this.#delivery = delivery
     this.#encoding = encodingOf(delivery)
     this.#headers = { ...encodingHeaders(this.#encoding), [header.node]: node }
-  }
-
-  get wanted(): boolean {
-    return this.#delivery.respond !== undefined
   }
 
   /** What the request says in a header. */

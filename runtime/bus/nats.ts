@@ -1,12 +1,12 @@
 /** The bus on NATS. The only file that knows the client library. */
 import { Buffer } from 'node:buffer'
+import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import {
   AuthorizationError,
   ClosedConnectionError,
   ConnectionError,
   connect,
-  createInbox,
   credsAuthenticator,
   DrainingConnectionError,
   headers,
@@ -16,6 +16,7 @@ import {
   type MsgHdrs,
   type NatsConnection,
   type NodeConnectionOptions,
+  nkeyAuthenticator,
   PermissionViolationError,
   type Status,
   type Subscription,
@@ -39,6 +40,20 @@ export interface NatsAddress {
   readonly password?: string | undefined
   /** contents of a .creds file, instead of user and password */
   readonly credentials?: string | undefined
+  /** of an nkey, instead of user and password */
+  readonly seed?: string | undefined
+  /** given, if only as `{}`, nothing is said to a server that has no TLS, or whose certificate is not of an authority that is trusted */
+  readonly tls?: NatsTls | undefined
+  /** first tokens of the subjects we are answered on; who may listen to no others says so here (`_INBOX.<user>`, and `_INBOX` without one) */
+  readonly inbox?: string | undefined
+}
+
+/** PEM, all of it. */
+export interface NatsTls {
+  /** authorities that are trusted; those of the system if left out */
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
 }
 
 export interface NatsOptions {
@@ -50,6 +65,8 @@ export interface NatsOptions {
   readonly timeoutMs?: number | undefined
   /** ms between looks whether the server still answers (5,000); it is given up after three without an answer */
   readonly pingMs?: number | undefined
+  /** servers each stream and bucket is kept on; as they are if left out, one for those that are made */
+  readonly replicas?: number | undefined
   readonly log?: Log | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -67,10 +84,11 @@ const forHeaders = 8 * 1024
 export async function connectNats(address: NatsAddress, options: NatsOptions = {}): Promise<Bus> {
   options.signal?.throwIfAborted()
   const servers = [address.url].flat()
+  const inbox = address.inbox ?? inboxOf(address.user)
   const connecting = connect({
     servers,
-    ...(address.user !== undefined && { user: address.user, pass: address.password ?? '' }),
-    ...(address.credentials !== undefined && { authenticator: credsAuthenticator(Buffer.from(address.credentials)) }),
+    inboxPrefix: inbox,
+    ...authentication(address),
     ...(options.name !== undefined && { name: options.name }),
     ...policy,
     timeout: options.timeoutMs ?? 5_000,
@@ -78,7 +96,7 @@ export async function connectNats(address: NatsAddress, options: NatsOptions = {
   })
   try {
     const connection = await given(options.signal, connecting)
-    return new NatsBus(connection, options.root ?? 'gantry', options.log ?? noLog)
+    return new NatsBus(connection, { root: options.root ?? 'gantry', log: options.log ?? noLog, inbox, replicas: options.replicas })
   } catch (error) {
     connecting.then((late) => late.close()).catch(() => {})
     throw fromNats(error, `connect to NATS at ${servers.map(withoutPassword).join(', ')}`)
@@ -94,16 +112,39 @@ const policy: NodeConnectionOptions = {
   noAsyncTraces: true,
 }
 
-const connections = new WeakMap<Bus, NatsConnection>()
+function authentication({ user, password, credentials, seed, tls }: NatsAddress): NodeConnectionOptions {
+  return {
+    ...(user !== undefined && { user, pass: password ?? '' }),
+    ...(credentials !== undefined && { authenticator: credsAuthenticator(Buffer.from(credentials)) }),
+    ...(seed !== undefined && { authenticator: nkeyAuthenticator(Buffer.from(seed.trim())) }),
+    ...(tls !== undefined && { tls: Object.fromEntries(Object.entries(tls).filter(([, pem]) => pem !== undefined)) }),
+  }
+}
+
+/** Of each user's own, where the name of the user can be a token. */
+const inboxOf = (user: string | undefined): string => (user !== undefined && /^[\w-]+$/.test(user) ? `_INBOX.${user}` : '_INBOX')
+
+const connections = new WeakMap<Bus, { connection: NatsConnection; replicas: number | undefined }>()
 
 /** The connection under a bus, for what the bus does not cover (streams); undefined when it is not on NATS. */
-export const connectionOf = (bus: Bus): NatsConnection | undefined => connections.get(bus)
+export const connectionOf = (bus: Bus): NatsConnection | undefined => connections.get(bus)?.connection
+
+/** On how many servers streams and buckets are to be kept; undefined: nothing was said. */
+export const replicasOf = (bus: Bus): number | undefined => connections.get(bus)?.replicas
+
+interface NatsBusInit {
+  readonly root: string
+  readonly log: Log
+  /** first tokens of its inboxes */
+  readonly inbox: string
+  readonly replicas: number | undefined
+}
 
 class NatsBus implements Bus {
   readonly root: string
   readonly #connection: NatsConnection
   readonly #log: Log
-  readonly #inbox = createInbox()
+  readonly #inbox: string
   readonly #questions = new Questions()
   readonly #listeners = new Set<(status: 'connected' | 'disconnected') => void>()
   #connected = true
@@ -112,11 +153,12 @@ class NatsBus implements Bus {
   #synced: Promise<void> | undefined
   #gathering = false
 
-  constructor(connection: NatsConnection, root: string, log: Log) {
+  constructor(connection: NatsConnection, { root, log, inbox, replicas }: NatsBusInit) {
     this.root = root
     this.#connection = connection
     this.#log = log
-    connections.set(this, connection)
+    this.#inbox = `${inbox}.${randomUUID()}`
+    connections.set(this, { connection, replicas })
     this.#back.promise.catch(() => {})
     connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#guard(() => this.#reply(error, message)) })
     void this.#watch()
@@ -237,8 +279,9 @@ class NatsBus implements Bus {
     else question.replies.push({ headers: fromHeaders(message.headers), payload: message.data })
   }
 
+  /** Whoever asks chooses where the answer goes: it goes into an inbox, never where it would be a question, a fact or a value said in our name. */
   #delivery({ subject, reply, data, headers: carried }: Msg): Delivery {
-    const respond = reply ? (packet: Packet) => this.#publish(reply, packet, `answer ${subject}`) : undefined
+    const respond = reply?.startsWith('_') ? (packet: Packet) => this.#publish(reply, packet, `answer ${subject}`) : undefined
     return { subject, headers: fromHeaders(carried), payload: data, respond }
   }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Failure } from '../../messages/grammar/index.ts'
 import type { Sending } from './bus.ts'
 import { Replies } from './replies.ts'
@@ -9,15 +10,13 @@ interface Question {
   readonly replies: Replies
 }
 
-/** The requests of one connection that wait for replies, by token. */
+/** The requests of one connection that wait for replies, by token. Nobody can guess one: who was asked nothing cannot answer. */
 export class Questions {
   readonly #waiting = new Map<string, Question>()
-  #asked = 0
 
   /** Wait for replies to one more request, until they are disposed. */
   ask(subject: string, sending: Sending): Question {
-    this.#asked += 1
-    const token = this.#asked.toString(36)
+    const token = randomUUID()
     const question = { token, subject, replies: new Replies(subject, sending, () => this.#waiting.delete(token)) }
     this.#waiting.set(token, question)
     return question
