@@ -1,5 +1,6 @@
 import { assign, setup } from 'xstate'
 import type { Part } from '../messages/image.ts'
+import type { Freshness } from '../messages/tag.ts'
 import type { Descriptor, Platform } from '../messages/words/index.ts'
 import { step } from './step.ts'
 
@@ -9,11 +10,13 @@ export interface PullInput {
   readonly platform: Platform
   readonly driver?: string | undefined
   readonly unpack: boolean
+  /** how old the answer to what the reference stands for may be */
+  readonly wanted?: Freshness | undefined
   /** the reference is the name of an image that is here; no registry is asked */
   readonly here?: true | undefined
 }
 
-/** What the registry says the reference names. */
+/** What the reference names. */
 export interface Resolved {
   readonly name: string
   readonly descriptor: Descriptor

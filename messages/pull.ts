@@ -23,6 +23,14 @@ export type Step = z.output<typeof Step>
 /** Why a pull failed: a failure as data. */
 const Why = z.object({ code: z.string(), message: z.string() })
 
+/** How it is known what a reference stands for. */
+const Answered = Known.omit({ descriptor: true, name: true }).extend({
+  ageMs: z.int().min(0).meta({ description: 'when it was answered' }),
+  stale: z.boolean().meta({ description: 'the registry could not be asked, and this is older than was wanted' }),
+  why: z.string().optional().meta({ description: 'the registry could not be asked' }),
+})
+export type Answered = z.output<typeof Answered>
+
 /** A pull, whole. */
 export const PullStatus = z.object({
   ticket: Ticket,
@@ -33,7 +41,8 @@ export const PullStatus = z.object({
   here: z.literal(true).optional().meta({ description: 'begun by unpack: no registry is asked' }),
   state: State,
   digest: Digest.optional().meta({ description: 'of the target, once resolved' }),
-  resolved: Known.omit({ descriptor: true, name: true }).optional().meta({ description: 'how it is known what the reference stands for' }),
+  wanted: Freshness.optional().meta({ description: 'how old the answer to what the reference stands for may be' }),
+  resolved: Answered.optional().meta({ description: 'how it is known what the reference stands for' }),
   steps: z.array(Step),
   why: Why.optional(),
   lease: Lease.optional().meta({ description: 'holds what was brought; of a pull that brought no image it stays for a day' }),
@@ -44,10 +53,10 @@ export type PullStatus = z.output<typeof PullStatus>
 
 const reference = '127.0.0.1:5000/library/redis:latest'
 
-/** Bring an image from a registry into content and snapshots. A pull goes on whether or not anybody watches. */
+/** Bring an image from a registry, or from other nodes that have it, into content and snapshots. A pull goes on whether or not anybody watches. */
 export const pull = {
   start: call(
-    'Begin, and answer with a ticket at once. The same reference, platform and driver already on its way gives the same ticket.',
+    'Begin, and answer with a ticket at once. The same reference, platform, driver and freshness already on its way gives the same ticket. A node that drains begins none.',
     {
       request: z.object({
         reference: z.string(),

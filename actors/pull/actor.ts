@@ -8,12 +8,15 @@ import type { ingest } from '../../messages/ingest.ts'
 import type { lease } from '../../messages/lease.ts'
 import { pull } from '../../messages/pull.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
+import type { swarm } from '../../messages/swarm.ts'
+import type { Freshness, tag } from '../../messages/tag.ts'
 import type { unpack } from '../../messages/unpack.ts'
 import { parseReference } from '../../messages/words/index.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import { tell } from '../../runtime/bus/tell.ts'
+import { drainingOf } from '../../runtime/draining.ts'
 import { given } from '../../runtime/given.ts'
 import type { Home } from '../../runtime/home.ts'
 import { limit } from '../../runtime/limit.ts'
@@ -22,6 +25,7 @@ import type { Asks } from './asks.ts'
 import { type Board, hasEnded } from './board.ts'
 import type { Bringing } from './bring.ts'
 import { pulls } from './pulls.ts'
+import { clusterSource, registrySource } from './source.ts'
 
 /** ms between two things told of a pull's progress. */
 const pauseMs = 100
@@ -29,11 +33,15 @@ const pauseMs = 100
 /** Serve `pull` on this node, and go on with the pulls an earlier run left. */
 export async function startPull(home: Home): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
-  const { node, bus, tables, outbox, log } = home
+  const { node, bus, tables, outbox, log, settings } = home
   const ask = <P extends Protocol>(actor: string) => client<P>(bus, { node, actor })
   const persistence = stack.use(persist(bus))
   const asks: Asks = {
-    fetch: ask<typeof fetch>('fetch'),
+    tag: ask<typeof tag>('tag'),
+    source:
+      settings['swarm.enabled'] === 'false'
+        ? registrySource({ fetch: ask<typeof fetch>('fetch') })
+        : clusterSource({ swarm: ask<typeof swarm>('swarm') }),
     ingest: ask<typeof ingest>('ingest'),
     content: ask<typeof content>('content'),
     snapshot: ask<typeof snapshot>('snapshot'),
@@ -51,6 +59,10 @@ export async function startPull(home: Home): Promise<AsyncDisposable> {
     downloads: limit(6),
     applies: limit(2 * availableParallelism()),
   }
+  const draining = drainingOf(tables)
+  const demandUp = (attempted: string) => {
+    if (draining.on) throw new Failure('failed_precondition', `${attempted}: node ${node} is draining, it takes nothing new`)
+  }
   const all = stack.use(pulls({ bringing, tables, outbox, leaseSeconds: aDay, onBoard: announce(home) }))
 
   stack.use(
@@ -60,11 +72,13 @@ export async function startPull(home: Home): Promise<AsyncDisposable> {
       protocol: pull,
       log,
       handlers: {
-        async start({ reference, platform = here, driver, unpack }) {
+        async start({ reference, platform = here, driver, unpack, ...freshness }) {
           parseReference(reference)
-          return { ticket: await all.start({ reference, platform, driver, unpack }) }
+          demandUp(`pull ${reference}`)
+          return { ticket: await all.start({ reference, platform, driver, unpack, ...wantedOf(freshness) }) }
         },
         async unpack({ name, platform, driver }, { signal }) {
+          demandUp(`unpack ${name}`)
           const image = await asks.image.get({ name }, { signal })
           return { ticket: await all.start({ reference: name, platform: platform ?? image.platform, driver, unpack: true, here: true }) }
         },
@@ -96,6 +110,12 @@ const aDay = 86_400
 const here = {
   os: 'linux',
   architecture: ({ x64: 'amd64', ia32: '386' } as Readonly<Record<string, string>>)[process.arch] ?? process.arch,
+}
+
+/** What was asked for; nothing is kept of what was left to the node. */
+const wantedOf = (asked: Freshness): { wanted?: Freshness } => {
+  const wanted = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
+  return Object.keys(wanted).length > 0 ? { wanted } : {}
 }
 
 /** Tell what changes on a board to whoever listens. */

@@ -1,15 +1,17 @@
 import type { content } from '../../messages/content.ts'
-import type { fetch } from '../../messages/fetch.ts'
 import type { Client, Log } from '../../messages/grammar/index.ts'
 import type { image } from '../../messages/image.ts'
 import type { ingest } from '../../messages/ingest.ts'
 import type { lease } from '../../messages/lease.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
+import type { tag } from '../../messages/tag.ts'
 import type { unpack } from '../../messages/unpack.ts'
+import type { Source } from './source.ts'
 
 /** The actors a pull talks to. */
 export interface Asks {
-  readonly fetch: Client<typeof fetch>
+  readonly tag: Client<typeof tag>
+  readonly source: Source
   readonly ingest: Client<typeof ingest>
   readonly content: Client<typeof content>
   readonly snapshot: Client<typeof snapshot>

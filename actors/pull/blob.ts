@@ -4,6 +4,7 @@ import type { Step } from '../../messages/pull.ts'
 import type { Descriptor, Digest, Labels } from '../../messages/words/index.ts'
 import type { Asks } from './asks.ts'
 import { addLabels, broughtLabels } from './labels.ts'
+import type { From } from './source.ts'
 
 /** What is told of a blob on its way. */
 export type BlobProgress = Pick<Step, 'status' | 'offset'>
@@ -28,15 +29,23 @@ interface BlobOptions {
 }
 
 /**
- * Bring one blob from the registry into content, from the byte it is at. Resolves once it is content, whoever brought it, held by the lease, and says where it is from. Never
- * runs twice at once for one digest. A blob that is not what its descriptor says is thrown away (data_loss); given up or cut off otherwise, its bytes stay to be gone on with.
+ * Bring one blob from other nodes or the registry into content, from the byte it is at. Resolves once it is content, whoever brought it, held by the lease, and says where it is from. Never
+ * runs twice at once for one digest. A blob that is not what its descriptor says is thrown away (data_loss), and when other nodes had a part in it brought once more, from the registry alone; given up or cut off otherwise, its bytes stay to be gone on with.
  */
 export async function bringBlob(asks: Asks, request: BlobRequest, { signal, report }: BlobOptions): Promise<void> {
-  const { name, descriptor, lease, tokens } = request
-  const { digest, size } = descriptor
+  const { digest, size } = request.descriptor
   const labels = broughtLabels(request)
   if (request.here && (await isLabelled(asks, digest, labels, { signal }))) return report({ status: 'exists', offset: size })
   if (size <= smallBytes) return await bringSmall(asks, request, { signal, report })
+  if ((await bringLarge(asks, request, 'anybody', { signal, report })) === 'spoilt')
+    await bringLarge(asks, request, 'registry', { signal, report })
+}
+
+/** Bring a blob that has an ingest of its own. Spoilt: it was not what its descriptor says, but others had a part in it; it is thrown away. */
+async function bringLarge(asks: Asks, request: BlobRequest, from: From, { signal, report }: BlobOptions): Promise<'whole' | 'spoilt'> {
+  const { name, descriptor, lease, tokens } = request
+  const { digest, size } = descriptor
+  const labels = broughtLabels(request)
   const left = tokens.get(digest)
   if (left) await giveBack(asks, { token: left })
   // of our own making, so that it is known even when the answer to open is lost with the bus
@@ -46,18 +55,23 @@ export async function bringBlob(asks: Asks, request: BlobRequest, { signal, repo
   if (!lent) {
     tokens.delete(digest)
     await addLabels(asks, digest, labels, { signal })
-    return report({ status: 'exists', offset: size })
+    report({ status: 'exists', offset: size })
+    return 'whole'
   }
   let end: 'committed' | 'damaged' | 'cut off' = 'cut off'
+  let shared = false
   try {
     report({ status: 'downloading', offset: lent.offset })
-    for await (const { offset } of asks.fetch.blob({ name, descriptor, token, path: lent.path, offset: lent.offset }, { signal }))
-      report({ status: 'downloading', offset })
+    for await (const reached of asks.source.blob({ name, descriptor, token, path: lent.path, offset: lent.offset }, from, { signal })) {
+      shared = reached.shared
+      report({ status: 'downloading', offset: reached.offset })
+    }
     report({ status: 'verifying', offset: size })
     await asks.ingest.commit({ token, size, digest, labels }, { signal, timeoutMs: verifyingMs })
     end = 'committed'
   } catch (error) {
     if (isFailure(error, 'data_loss') || isWrong(error)) end = 'damaged'
+    if (end === 'damaged' && shared && !signal.aborted) return 'spoilt'
     if (!isFailure(error, 'already_exists')) throw isWrong(error) ? new Failure('data_loss', error.message, { cause: error }) : error
     end = 'committed'
     await addLabels(asks, digest, labels, { signal })
@@ -67,6 +81,7 @@ export async function bringBlob(asks: Asks, request: BlobRequest, { signal, repo
       (error: unknown) => asks.log.warn({ err: error, digest }, 'an ingest could not be given back yet'),
     )
   }
+  return 'whole'
 }
 
 /** What is fetched before its ingest would be open: a message carries it, and nobody watches it grow. */
@@ -77,8 +92,7 @@ async function bringSmall(asks: Asks, request: BlobRequest, { signal, report }: 
   const { name, descriptor, lease } = request
   const { digest, size } = descriptor
   const labels = broughtLabels(request)
-  let bytes = new Uint8Array()
-  for await (const piece of asks.fetch.object({ reference: name, descriptor }, { signal })) bytes = piece.bytes
+  const bytes = await asks.source.object({ name, descriptor }, { signal })
   try {
     await asks.ingest.put({ digest, bytes, labels, lease }, { signal, timeoutMs: verifyingMs })
   } catch (error) {

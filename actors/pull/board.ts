@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import type { PullStatus, Step } from '../../messages/pull.ts'
+import type { Answered, PullStatus, Step } from '../../messages/pull.ts'
 import type { Descriptor, Digest } from '../../messages/words/index.ts'
 import { given } from '../../runtime/given.ts'
 
@@ -9,12 +9,15 @@ type State = PullStatus['state']
 export interface Board {
   readonly state: State
   readonly digest: Digest | undefined
+  /** How it is known what the reference stands for. */
+  readonly resolved: Answered | undefined
   readonly steps: Step[]
   /** What is said of one descriptor. */
   find(descriptor: Descriptor): Step | undefined
   /** Put a descriptor up, or change what is said of it. */
   mark(descriptor: Descriptor, change: Partial<Omit<Step, 'descriptor'>>): void
   enter(state: State, digest?: Digest): void
+  answered(resolved: Answered): void
   /** What stands now, then what changes, at most every `pauseMs`, until an end state has been told. Each watcher misses nothing. */
   watch(options: { signal: AbortSignal; pauseMs: number }): AsyncIterable<{ state: State; digest?: Digest; steps: Step[] }>
 }
@@ -29,6 +32,7 @@ export function board(): Board {
   const steps = new Map<Digest, { step: Step; version: number }>()
   let state: State = 'resolving'
   let target: Digest | undefined
+  let resolved: Answered | undefined
   let version = 0
   let changed = Promise.withResolvers<void>()
   const ended = Promise.withResolvers<void>()
@@ -59,6 +63,9 @@ export function board(): Board {
     get digest() {
       return target
     },
+    get resolved() {
+      return resolved
+    },
     get steps() {
       return [...steps.values()].map((entry) => entry.step)
     },
@@ -74,6 +81,7 @@ export function board(): Board {
       bump()
       if (hasEnded(next)) ended.resolve()
     },
+    answered: (how) => void (resolved = how),
     watch,
   }
 }

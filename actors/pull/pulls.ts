@@ -83,7 +83,7 @@ export function pulls(components: PullsComponents): Pulls {
 
   return {
     async start(input) {
-      const same = [...errands.values()].find((errand) => keyOf(errand.pull) === keyOf(input))
+      const same = [...errands.values()].find(({ pull }) => keyOf(pull) === keyOf(input) && isAsFresh(pull, input))
       if (same) return same.pull.ticket
       const ticket = randomUUID()
       const startedAt = new Date().toISOString()
@@ -99,8 +99,8 @@ export function pulls(components: PullsComponents): Pulls {
     status(ticket) {
       const errand = errands.get(ticket)
       if (!errand) return stored.get(ticket)
-      const { state, digest, steps } = errand.board
-      return { ...errand.pull, state, ...(digest && { digest }), steps: [...steps] }
+      const { state, digest, resolved, steps } = errand.board
+      return { ...errand.pull, state, ...(digest && { digest }), ...(resolved && { resolved }), steps: [...steps] }
     },
     board: (ticket) => errands.get(ticket)?.board,
     list: () => stored.all().toSorted((a, b) => b.startedAt.localeCompare(a.startedAt)),
@@ -122,11 +122,14 @@ export function pulls(components: PullsComponents): Pulls {
   }
 }
 
-/** Pulls with the same key are one. */
+/** Pulls with the same key bring the same. */
 const keyOf = (input: PullInput): string =>
   JSON.stringify([input.reference, formatPlatform(input.platform), input.driver ?? null, input.unpack, input.here === true])
 
-type End = Pick<StoredPull, 'state' | 'digest' | 'why' | 'lease'>
+const isAsFresh = ({ wanted: one = {} }: PullInput, { wanted: other = {} }: PullInput): boolean =>
+  one.maxAgeMs === other.maxAgeMs && one.staleIfErrorMs === other.staleIfErrorMs && one.requireUpstream === other.requireUpstream
+
+type End = Pick<StoredPull, 'state' | 'digest' | 'why' | 'lease' | 'resolved'>
 
 interface RunOptions {
   readonly pull: StoredPull
@@ -176,7 +179,7 @@ async function bringImage(
       resolve: fromPromise(({ input, signal }) => {
         const taken = step(asks.persist(() => take(asks, lease, input.reference, { signal }), { signal }))
         taken.catch(() => {})
-        const resolved = asks.persist(() => resolve(asks, input, { signal }), { signal })
+        const resolved = asks.persist(() => resolve(asks, input, { board, signal }), { signal })
         return step(resolved.then((found) => taken.then(() => found)))
       }),
       bring: fromPromise(({ input, signal }) => {
@@ -192,7 +195,7 @@ async function bringImage(
   try {
     const { why, resolved } = await runErrand(machine, { input: pull, signal })
     if (why) throw why
-    return { state: 'done', digest: resolved?.descriptor.digest }
+    return { state: 'done', digest: resolved?.descriptor.digest, ...(board.resolved && { resolved: board.resolved }) }
   } catch (error) {
     if (signal.reason === stopping) return undefined
     const why = about(signal.aborted ? signal.reason : error, `${pull.here ? 'unpack' : 'pull'} ${pull.reference}`, pull.reference)
@@ -200,6 +203,7 @@ async function bringImage(
     return {
       state: isFailure(why, 'cancelled') ? 'cancelled' : 'failed',
       digest: board.digest,
+      ...(board.resolved && { resolved: board.resolved }),
       why: { code: why.code, message: why.message },
     }
   } finally {
@@ -207,11 +211,19 @@ async function bringImage(
   }
 }
 
-/** What the reference names: by its registry, or, when none is to be asked, here. */
-async function resolve(asks: Asks, { reference, here }: PullInput, { signal }: { signal: AbortSignal }): Promise<Resolved> {
-  if (!here) return await asks.fetch.resolve({ reference }, { signal, timeoutMs: registryMs })
-  const { name, target } = await asks.image.get({ name: reference }, { signal })
-  return { name, descriptor: target }
+/** What the reference names: to the cluster, or, when no registry is to be asked, here. */
+async function resolve(
+  asks: Asks,
+  { reference, wanted, here }: PullInput,
+  { board, signal }: { board: Board; signal: AbortSignal },
+): Promise<Resolved> {
+  if (here) {
+    const { name, target } = await asks.image.get({ name: reference }, { signal })
+    return { name, descriptor: target }
+  }
+  const { name, descriptor, ...how } = await asks.tag.resolve({ reference, ...wanted }, { signal, timeoutMs: registryMs })
+  board.answered(how)
+  return { name, descriptor }
 }
 
 async function record(

@@ -25,11 +25,12 @@ afterAll(() => scope.disposeAsync())
 
 const count = 24
 
-test('a small layer takes seven questions and five facts, and is written down in few transactions', async () => {
+test('a small layer takes eight questions and five facts, and is written down in few transactions', async () => {
   const reference = serveImage(registry, 'many', await manyLayers('first'))
   const asked = registry.seen.length
   const { subjects, commits } = await heard(() => pulled(reference))
   expect(perLayer(subjects)).toEqual({
+    'swarm.object': 1,
     'fetch.object': 1,
     'ingest.put': 1,
     'event ingest.committed': 1,
@@ -82,7 +83,7 @@ const perLayer = (subjects: ReadonlyMap<string, number>): Record<string, number>
   )
 
 /** Told as often as time passes, and answers, which have no names. */
-const paced = ['event pull.advanced', 'event unpack.progressed', 'bus.pace', 'replies']
+const paced = ['event pull.advanced', 'event unpack.progressed', 'bus.pace', 'replies', 'the stream']
 
 /** Everything said meanwhile, and how often; and the transactions. */
 async function heard(work: () => Promise<void>): Promise<{ subjects: Map<string, number>; commits: number }> {

@@ -33,7 +33,7 @@ function played(answers: Readonly<Record<string, readonly unknown[]>>) {
       close: call('close'),
       follow: feed('follow'),
     },
-    fetch: { blob: feed('blob'), object: feed('object') },
+    source: { blob: (request: unknown, from: string) => feed(`blob from ${from}`)(request), object: call('object') },
     content: { info: call('info'), label: call('label') },
     log: silent,
   } as unknown as Asks
@@ -53,7 +53,7 @@ async function bring({ asks }: { asks: Asks }, asked: Partial<BlobRequest> = {})
 }
 
 test('a blob is opened under the lease and committed with what is to be said of it', async () => {
-  const play = played({ open: [lent], blob: [[{ offset: 100_000 }]] })
+  const play = played({ open: [lent], 'blob from anybody': [[{ offset: 100_000, shared: false }]] })
   expect(await bring(play)).toEqual(['downloading', 'verifying'])
   expect(play.requests('open')).toMatchObject([{ lease: 'mine', expected: digest, total: 100_000 }])
   expect(play.requests('commit')).toMatchObject([{ digest, size: 100_000, labels }])
@@ -83,15 +83,36 @@ test('one that another writer brings is opened again when it is there, so that i
 for (const reason of ['size', 'digest']) {
   test(`bytes of the wrong ${reason} are thrown away, and that is data_loss`, async () => {
     const wrong = new Failure('failed_precondition', `commit: the ${reason} is another`, { details: { reason } })
-    const play = played({ open: [lent], blob: [[]], commit: [wrong] })
+    const play = played({ open: [lent], 'blob from anybody': [[]], commit: [wrong] })
     await expect(bring(play)).rejects.toMatchObject({ code: 'data_loss', message: wrong.message })
     expect(play.requests('abort')).toMatchObject([{ reference: digest }])
     expect(play.requests('close')).toEqual([])
   })
 }
 
+const digestWrong = new Failure('failed_precondition', 'commit: the digest is another', { details: { reason: 'digest' } })
+const fromOthers = [{ offset: 100_000, shared: true }]
+const fromRegistry = [{ offset: 100_000, shared: false }]
+
+test('wrong bytes that others had a part in are thrown away, and brought from the registry alone', async () => {
+  const play = played({ open: [lent], 'blob from anybody': [fromOthers], 'blob from registry': [fromRegistry], commit: [digestWrong, {}] })
+  expect(await bring(play)).toEqual(['downloading', 'verifying', 'downloading', 'verifying'])
+  const [first, second] = play.requests('open').map((asked) => (asked as { token: string }).token)
+  expect(play.requests('abort')).toEqual([{ reference: digest, token: first }])
+  expect(play.requests('blob from registry')).toMatchObject([{ token: second, offset: 0 }])
+  expect(play.requests('commit')).toMatchObject([{ token: first }, { token: second }])
+  expect(play.requests('close')).toEqual([])
+})
+
+test('what the registry alone sends wrong is data_loss, and is not asked for a third time', async () => {
+  const play = played({ open: [lent], 'blob from anybody': [fromOthers], 'blob from registry': [fromRegistry], commit: [digestWrong] })
+  await expect(bring(play)).rejects.toMatchObject({ code: 'data_loss', message: digestWrong.message })
+  expect(play.requests('abort')).toHaveLength(2)
+  expect(play.requests('blob from registry')).toHaveLength(1)
+})
+
 test('a commit refused for anything else is told as it is, and the bytes stay', async () => {
-  const play = played({ open: [lent], blob: [[]], commit: [new Failure('failed_precondition', 'commit: not now')] })
+  const play = played({ open: [lent], 'blob from anybody': [[]], commit: [new Failure('failed_precondition', 'commit: not now')] })
   await expect(bring(play)).rejects.toMatchObject({ code: 'failed_precondition' })
   expect(play.requests('abort')).toEqual([])
   expect(play.requests('close')).toHaveLength(1)
@@ -101,15 +122,15 @@ const small = { descriptor: { ...descriptor, size: 2 } }
 const bytes = Buffer.from('hi')
 
 test('a small blob is fetched before anything is opened for it, and put under the lease with what is to be said of it', async () => {
-  const play = played({ object: [[{ bytes }]] })
+  const play = played({ object: [bytes] })
   expect(await bring(play, small)).toEqual(['verifying'])
-  expect(play.requests('object')).toEqual([{ reference: 'h.test/r:latest', descriptor: small.descriptor }])
+  expect(play.requests('object')).toEqual([{ name: 'h.test/r:latest', descriptor: small.descriptor }])
   expect(play.requests('put')).toEqual([{ digest, bytes, labels, lease: 'mine' }])
   expect(play.requests('open')).toEqual([])
 })
 
 test('a small blob that somebody else brought meanwhile has said of it what it lacks', async () => {
-  const play = played({ object: [[{ bytes }]], put: [new Failure('already_exists', 'it is content')], info: [{ labels: {} }] })
+  const play = played({ object: [bytes], put: [new Failure('already_exists', 'it is content')], info: [{ labels: {} }] })
   await bring(play, small)
   expect(play.requests('label')).toEqual([{ digest, labels }])
 })
@@ -118,7 +139,7 @@ test('a blob that is known to be here is not fetched, but one that was removed s
   const here = played({ info: [{ labels }] })
   expect(await bring(here, { here: true })).toEqual(['exists'])
   expect([...here.requests('object'), ...here.requests('open')]).toEqual([])
-  const gone = played({ object: [[{ bytes }]], info: [new Failure('not_found', 'there is none')] })
+  const gone = played({ object: [bytes], info: [new Failure('not_found', 'there is none')] })
   expect(await bring(gone, { ...small, here: true })).toEqual(['verifying'])
   expect(gone.requests('put')).toHaveLength(1)
 })
