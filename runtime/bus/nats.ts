@@ -132,6 +132,10 @@ export const connectionOf = (bus: Bus): NatsConnection | undefined => connection
 /** On how many servers streams and buckets are to be kept; undefined: nothing was said. */
 export const replicasOf = (bus: Bus): number | undefined => connections.get(bus)?.replicas
 
+/** Whether NATS refused because it is not ours to do. */
+export const isDenied = (error: unknown): boolean =>
+  error instanceof PermissionViolationError || (error instanceof Error && error.cause instanceof PermissionViolationError)
+
 interface NatsBusInit {
   readonly root: string
   readonly log: Log

@@ -62,6 +62,43 @@ test('who watches sees what is there, every change, and that it is gone', async 
   expect(seen.map(({ value }) => value)).toEqual([{ n: 1 }, { n: 2 }, undefined])
 })
 
+test('who watches hears of what changed while the server was away, and of nothing that nobody changed', async () => {
+  await using mortal = await startNats({ jetstream: true })
+  const [near, far] = [await mortal.connect(), await mortal.connect()]
+  const watched = await openBucket<{ n: number }>(near, { name: 'away', kept: true })
+  const changed = await openBucket<{ n: number }>(far, { name: 'away', kept: true })
+  const first = (await changed?.create('a', { n: 1 })) ?? 0
+  const leaving = new AbortController()
+  const seen = watched?.watch('>', { signal: leaving.signal })[Symbol.asyncIterator]()
+  expect((await seen?.next())?.value).toMatchObject({ key: 'a', value: { n: 1 } })
+  far.publish('gantry.all.bus.kept.away.a', { headers: {}, payload: Buffer.from('a stranger') })
+  await far.flush()
+  const lost = Promise.withResolvers<void>()
+  const back = Promise.withResolvers<void>()
+  near.onStatus((status) => (status === 'connected' ? back : lost).resolve())
+  const farBack = Promise.withResolvers<void>()
+  far.onStatus((status) => status === 'connected' && farBack.resolve())
+  await mortal.restart()
+  await Promise.all([lost.promise, back.promise, farBack.promise])
+  await changed?.update('a', { n: 2 }, first)
+  expect((await seen?.next())?.value).toMatchObject({ key: 'a', value: { n: 2 } })
+  leaving.abort(new Error('enough'))
+  await expect(seen?.next()).rejects.toThrow('enough')
+})
+
+test('all there is, is listed without making a consumer', async () => {
+  const bucket = await opened('listed')
+  await bucket.create('a', { n: 1 })
+  await bucket.create('b.c', { n: 2 })
+  const gone = (await bucket.create('d', { n: 3 })) ?? 0
+  await bucket.remove('d', gone)
+  const all = await Array.fromAsync(bucket.all({ signal: new AbortController().signal }))
+  expect(all.map(({ key, value }) => [key, value?.n]).toSorted()).toEqual([
+    ['a', 1],
+    ['b.c', 2],
+  ])
+})
+
 test('watching gives up when told to', async () => {
   const bucket = await opened('given-up')
   const leaving = new AbortController()
