@@ -1,3 +1,4 @@
+import { agreed } from '../../messages/agreed.ts'
 import type { content } from '../../messages/content.ts'
 import type { fetch } from '../../messages/fetch.ts'
 import { blobSubject, Failure, type Handlers } from '../../messages/grammar/index.ts'
@@ -18,8 +19,6 @@ import { bringObject } from './object.ts'
 import { openTransfer, type Transfer, type TransferComponents } from './transfer.ts'
 import { openUploads } from './uploads.ts'
 
-/** ms a claim nobody renews is remembered; long after it has stopped to count */
-const claimsMs = 60_000
 /** ms a blob that came goes on being served from where it was brought to, until content has it */
 const lingerMs = 60_000
 
@@ -100,7 +99,7 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
 
   let bucket: Promise<Bucket<Agreement> | undefined> | undefined
   const open = (): Promise<Bucket<Agreement> | undefined> => {
-    bucket ??= openBucket<Agreement>(bus, { name: 'claims', ttlMs: claimsMs, kept: false })
+    bucket ??= openBucket<Agreement>(bus, agreed.claims)
     bucket.catch(() => void (bucket = undefined))
     return bucket
   }

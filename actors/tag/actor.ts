@@ -1,3 +1,4 @@
+import { agreed } from '../../messages/agreed.ts'
 import type { fetch } from '../../messages/fetch.ts'
 import { Failure, type Handlers } from '../../messages/grammar/index.ts'
 import type { image } from '../../messages/image.ts'
@@ -11,17 +12,14 @@ import { type Asked, agreeOn, type Entry } from './agree.ts'
 import { freshnessOf } from './freshness.ts'
 import { shareName, unshareName } from './share.ts'
 
-/** ms the right to ask a registry lasts, should who has it die */
-const askingMs = 30_000
-
 /** What names stand for, known to the whole cluster. Without JetStream every node asks for itself, and no name is shared. */
 export async function startTag(home: Home): Promise<AsyncDisposable> {
   const { node, bus, log, tables, outbox, settings } = home
   const fetching = client<typeof fetch>(bus, { node, actor: 'fetch' })
   const images = client<typeof image>(bus, { node, actor: 'image' })
   const buckets = opened<{ names: Bucket<Entry>; asked: Bucket<Asked> }>(async () => {
-    const names = await openBucket<Entry>(bus, { name: 'tags', kept: true })
-    const asked = await openBucket<Asked>(bus, { name: 'asked', ttlMs: askingMs, kept: false })
+    const names = await openBucket<Entry>(bus, agreed.tags)
+    const asked = await openBucket<Asked>(bus, agreed.asked)
     return names && asked && { names, asked }
   })
   bus.onStatus((status) => status === 'connected' && buckets.forget())
@@ -42,7 +40,7 @@ export async function startTag(home: Home): Promise<AsyncDisposable> {
     async resolve({ reference, ...asked }, { signal, trace }) {
       const parsed = parseReference(reference)
       const wanted = freshnessOf(asked, settings)
-      const ask = () => fetching.resolve({ reference }, { signal, trace, timeoutMs: askingMs }).then((resolved) => resolved)
+      const ask = () => fetching.resolve({ reference }, { signal, trace, timeoutMs: agreed.asked.ttlMs }).then((resolved) => resolved)
       // Without its tag: a digest stands for the same for ever.
       const open = parsed.digest === undefined ? await buckets.get().catch(() => undefined) : undefined
       return await agreeOn(
