@@ -1,9 +1,21 @@
-import { Failure, isFailure } from '../../messages/grammar/index.ts'
+import { eventSubject, Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { Bus, Packet } from './bus.ts'
 import { isNobody } from './packet.ts'
 
-/** Publishes a packet so that it is kept: what an outbox is given. The same `Nats-Msg-Id` twice counts once. */
-export type DurablePublish = (subject: string, packet: Packet, options: { signal: AbortSignal }) => Promise<void>
+/**
+ * Publishes a packet so that it is kept: what an outbox is given. The same `Nats-Msg-Id` twice counts once, for as long as the stream remembers it.
+ * Answers its place in the stream, if there is one.
+ */
+export type DurablePublish = (subject: string, packet: Packet, options: { signal: AbortSignal }) => Promise<number | undefined>
+
+/** Asks the stream which facts of a node it has, from a place on: their ids, in order. */
+export type WhatIsKept = (from: number, options: { signal: AbortSignal }) => AsyncIterable<string>
+
+/** ms the stream remembers the ids of what it was given (2 minutes) */
+export const dedupeMs = 2 * 60 * 1_000
+
+/** `GANTRY_EVENTS` for the root `gantry`. */
+export const streamName = (root: string): string => `${root.replaceAll('.', '_').toUpperCase()}_EVENTS`
 
 /** ms the stream has to say that it has a packet. */
 const patience = 5_000
@@ -22,6 +34,7 @@ export function durably(bus: Bus): DurablePublish {
     if (await streams.catch(forget)) return await acknowledged(bus, subject, packet, signal)
     bus.publish(subject, packet)
     await bus.flush({ signal })
+    return undefined
   }
 
   function forget(error: unknown): never {
@@ -41,10 +54,56 @@ async function hasStreams(bus: Bus, signal: AbortSignal): Promise<boolean> {
   }
 }
 
-async function acknowledged(bus: Bus, subject: string, packet: Packet, signal: AbortSignal): Promise<void> {
+async function acknowledged(bus: Bus, subject: string, packet: Packet, signal: AbortSignal): Promise<number | undefined> {
   const { payload } = await bus.request(subject, packet, { signal, timeoutMs: patience })
-  const { error } = JSON.parse(Buffer.from(payload).toString()) as { error?: { description: string } }
+  const { error, seq } = JSON.parse(Buffer.from(payload).toString()) as { error?: { description: string }; seq?: number }
   if (error) throw new Failure('unavailable', `store a fact of ${subject}: ${error.description}`)
+  return seq
 }
+
+/**
+ * What the stream has of a node's facts. It is asked for one after the other, and only those: however many others are told, a node that was away reads its own.
+ * Nothing, where nothing is kept or may be read by us.
+ */
+export function keptOf(bus: Bus, node: string): WhatIsKept {
+  const wanted = eventSubject(bus.root, node, '*', '*')
+  return async function* (from, { signal }) {
+    for (let seq = from; ; ) {
+      const message = await nextKept(bus, { seq, next_by_subj: wanted }, signal)
+      if (!message) return
+      yield idOf(message.hdrs)
+      seq = message.seq + 1
+    }
+  }
+}
+
+interface StoredMessage {
+  readonly seq: number
+  /** as they travel, in base64 */
+  readonly hdrs?: string
+}
+
+async function nextKept(bus: Bus, question: object, signal: AbortSignal): Promise<StoredMessage | undefined> {
+  try {
+    const packet = { headers: {}, payload: Buffer.from(JSON.stringify(question)) }
+    const { payload } = await bus.request(`$JS.API.STREAM.MSG.GET.${streamName(bus.root)}`, packet, { signal, timeoutMs: patience })
+    const { message, error } = JSON.parse(Buffer.from(payload).toString()) as Got
+    if (error && error.code !== notFound) throw new Failure('unavailable', `read what is kept of events: ${error.description}`)
+    return message
+  } catch (error) {
+    if (isFailure(error, 'permission_denied') || isNobody(error)) return undefined
+    throw error
+  }
+}
+
+interface Got {
+  readonly message?: StoredMessage
+  readonly error?: { code: number; description: string }
+}
+
+/** No such message, or no such stream. */
+const notFound = 404
+
+const idOf = (headers = ''): string => /^Nats-Msg-Id: *(.*?)\r?$/m.exec(Buffer.from(headers, 'base64').toString())?.[1] ?? ''
 
 const nothing: Packet = { headers: {}, payload: new Uint8Array() }

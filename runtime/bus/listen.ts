@@ -1,13 +1,8 @@
-import { eventSubject, type Facts, Failure, type Protocol } from '../../messages/grammar/index.ts'
-import type { Bus, Interest } from './bus.ts'
+import { type Facts, Failure, type Protocol } from '../../messages/grammar/index.ts'
+import type { Bus, Delivery, Interest } from './bus.ts'
 import { type Envelope, openEnvelope } from './envelope.ts'
-
-/** Which facts: of one node or of all, of one actor or of all, one fact or all of them. */
-export interface Hearing<F extends string = string> {
-  readonly node?: string | undefined
-  readonly actor?: string | undefined
-  readonly fact?: F | undefined
-}
+import { type Hearing, subjectsOf } from './hearing.ts'
+import { matches } from './matches.ts'
 
 /** Facts as they come. Leaving the loop, or disposing it, ends the interest. */
 export interface Heard<Data> extends Interest, AsyncIterable<Envelope<Data>> {}
@@ -16,7 +11,8 @@ export interface Heard<Data> extends Interest, AsyncIterable<Envelope<Data>> {}
 const most = 10_000
 
 /**
- * Hear facts from now on: `listen<typeof ingest, 'committed'>(bus, { node, actor: 'ingest', fact: 'committed' })`.
+ * Hear facts from now on: `listen<typeof ingest, 'committed'>(bus, { node, actor: 'ingest', fact: 'committed' })`, or
+ * `listen(bus, { patterns: ['image.>', 'snapshot.>'] })`.
  *
  * Await `ready` before causing what is to be heard. Facts arrive as told, unchecked, and only while connected: what must not be missed is
  * read from the stream. With a handler each fact is handed to it; without, loop over what is returned. A loop that falls 10,000
@@ -31,19 +27,27 @@ export function listen<P extends Protocol, F extends keyof Facts<P> & string = k
   let wake = (): void => {}
   let failure: Failure | undefined
   let over = false
-  const pattern = eventSubject(bus.root, hearing.node ?? '*', hearing.actor ?? '*', hearing.fact ?? '*')
-  const interest = bus.subscribe(pattern, (delivery) => {
+  const subjects = subjectsOf(bus.root, hearing)
+  const take = (delivery: Delivery): void => {
     const event = openEnvelope(delivery) as Envelope<Facts<P>[F]>
-    if (options.handler) return options.handler(event)
-    if (queue.length < most) queue.push(event)
-    else failure ??= new Failure('resource_exhausted', `listen to ${pattern}: ${most} facts behind`)
+    if (options.handler) options.handler(event)
+    else if (queue.length < most) queue.push(event)
+    else failure ??= new Failure('resource_exhausted', `listen to ${subjects.join(', ')}: ${most} facts behind`)
     wake()
-  })
+  }
+  const interests = subjects.map((subject, at) =>
+    // What two of the patterns name comes twice, and is taken with the first.
+    bus.subscribe(subject, (delivery) => {
+      if (!subjects.slice(0, at).some((earlier) => matches(earlier, delivery.subject))) take(delivery)
+    }),
+  )
+  const ready = Promise.all(interests.map((interest) => interest.ready)).then(() => {})
+  ready.catch(() => {}) // not everybody waits for it
   const end = async (): Promise<void> => {
     over = true
     options.signal?.removeEventListener('abort', end)
     wake()
-    await interest[Symbol.asyncDispose]()
+    await Promise.all(interests.map((interest) => interest[Symbol.asyncDispose]()))
   }
   if (options.signal?.aborted) void end()
   else options.signal?.addEventListener('abort', end)
@@ -65,5 +69,5 @@ export function listen<P extends Protocol, F extends keyof Facts<P> & string = k
       await end()
     }
   }
-  return { ready: interest.ready, [Symbol.asyncDispose]: end, [Symbol.asyncIterator]: items }
+  return { ready, [Symbol.asyncDispose]: end, [Symbol.asyncIterator]: items }
 }

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers'
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Bus, Delivery, Interest, Packet, Sending } from './bus.ts'
+import { matches } from './matches.ts'
 import { checkSize, checkSubject, nobody } from './packet.ts'
 import { Replies } from './replies.ts'
 
@@ -132,12 +133,4 @@ function guarded(deliver: () => void): void {
   } catch (error) {
     process.emitWarning(`a handler of the bus threw: ${(error as Error)?.stack ?? error}`)
   }
-}
-
-/** Whether a subject is one of a pattern's: `*` is one token, a last `>` one or more. */
-function matches(pattern: string, subject: string): boolean {
-  const want = pattern.split('.')
-  const have = subject.split('.')
-  if (want.at(-1) === '>') return have.length >= want.length && want.slice(0, -1).every((token, i) => token === '*' || token === have[i])
-  return have.length === want.length && want.every((token, i) => token === '*' || token === have[i])
 }
