@@ -52,16 +52,20 @@ function watcherOf({ listing }: Session, watched: Omit<Bringing, 'begin'>): Watc
 const patience = { tries: 15, mostMs: 2000 }
 
 /** News of it until it ends. NATS going away for a while ends the watching, not the pull: watch on when it is back. */
-async function* follow(puller: Puller, ticket: string, { signal }: Session): AsyncGenerator<{ state: string; steps: Step[] }> {
+export async function* follow(
+  puller: Puller,
+  ticket: string,
+  { signal }: Session,
+): AsyncGenerator<{ state: string; digest?: string | undefined; steps: Step[] }> {
   for (;;) {
     try {
       yield* puller.follow({ ticket })
       return
     } catch (error) {
       if (!isFailure(error, 'unavailable')) throw error
-      const { state, steps, why } = await retry(async () => await puller.status({ ticket }), { signal, ...patience })
+      const { state, digest, steps, why } = await retry(async () => await puller.status({ ticket }), { signal, ...patience })
       if (why !== undefined) throw Failure.fromData(why)
-      yield { state, steps }
+      yield { state, digest, steps }
     }
   }
 }
