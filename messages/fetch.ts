@@ -12,7 +12,7 @@ const registryFailures = [
   'out_of_range',
 ] as const
 const reference = '127.0.0.1:5000/library/redis:latest'
-const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: `sha256:${'0'.repeat(64)}`, size: 2 }
+const descriptor = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest: `sha256:${'0'.repeat(64)}`, size: 2 }
 
 /** Registries: turn a reference into a descriptor, and a descriptor into bytes in a file. */
 export const fetch = {

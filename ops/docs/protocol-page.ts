@@ -62,7 +62,7 @@ Everything below is for the \`nats\` command line, whose ways are worth knowing:
 nats micro ls
 nats micro info gantry-image
 nats micro stats gantry-image
-nats req --replies 0 --timeout 2s gantry.all.node.info '{}'
+nats req --replies 0 --timeout 1s gantry.all.node.info '{}'
 nats req gantry.any.image.list ''
 nats req --wait-for-empty --reply-timeout 10m --timeout 10m -H Gantry-Call:mine gantry.n1.gc.plan '{}'
 nats pub gantry.all.bus.cancel '{"call":"mine"}'
@@ -154,7 +154,7 @@ function blobChapter(): string {
     fieldTable('asked with', holders.request, 'input'),
     fieldTable('answers', holders.reply, 'output'),
     ...declared(holders.failures),
-    ...shell(`nats req --replies 0 --timeout 2s ${blobSubject('gantry', token)} '{}'`),
+    ...shell(`nats req --replies 0 --timeout 1s ${blobSubject('gantry', token)} '{}'`),
     `### ${blobSubject('gantry', '<token>', 'gained')}`,
     '',
     'Told there by each who shares the blob, and nowhere kept: that it is there, or leaves, and each piece it gains, with what that hashes to.',
