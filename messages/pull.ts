@@ -87,7 +87,12 @@ export const pull = {
     'Watch a pull: where it stands now, then what changes, coalesced. The last item has the end state; a failed pull fails the feed.',
     {
       request: z.object({ ticket: Ticket }),
-      item: z.object({ state: State, digest: Digest.optional(), steps: z.array(Step).meta({ description: 'those that changed' }) }),
+      item: z.object({
+        state: State,
+        digest: Digest.optional(),
+        resolved: Answered.optional(),
+        steps: z.array(Step).meta({ description: 'those that changed' }),
+      }),
       failures: [
         'not_found',
         'unauthenticated',

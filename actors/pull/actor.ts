@@ -87,7 +87,8 @@ export async function startPull(home: Home): Promise<AsyncDisposable> {
           if (board) yield* board.watch({ signal, pauseMs })
           const ended = all.status(ticket)
           if (!ended) return fail('not_found', `follow pull ${ticket}: there is none of this ticket`)
-          if (!board) yield { state: ended.state, ...(ended.digest && { digest: ended.digest }), steps: ended.steps }
+          const { state, digest, resolved, steps } = ended
+          if (!board) yield { state, ...(digest && { digest }), ...(resolved && { resolved }), steps }
           if (ended.why) throw Failure.fromData(ended.why)
         },
         status: ({ ticket }, { fail }) => all.status(ticket) ?? fail('not_found', `look at pull ${ticket}: there is none of this ticket`),

@@ -19,7 +19,10 @@ export interface Board {
   enter(state: State, digest?: Digest): void
   answered(resolved: Answered): void
   /** What stands now, then what changes, at most every `pauseMs`, until an end state has been told. Each watcher misses nothing. */
-  watch(options: { signal: AbortSignal; pauseMs: number }): AsyncIterable<{ state: State; digest?: Digest; steps: Step[] }>
+  watch(options: {
+    signal: AbortSignal
+    pauseMs: number
+  }): AsyncIterable<{ state: State; digest?: Digest; resolved?: Answered; steps: Step[] }>
 }
 
 const ends: readonly State[] = ['done', 'failed', 'cancelled']
@@ -49,7 +52,7 @@ export function board(): Board {
       const since = seen
       seen = version
       const news = [...steps.values()].filter((entry) => entry.version > since).map((entry) => entry.step)
-      yield { state, ...(target && { digest: target }), steps: news }
+      yield { state, ...(target && { digest: target }), ...(resolved && { resolved }), steps: news }
       if (hasEnded(state) && seen === version) return
       if (seen === version) await given(signal, changed.promise)
       await given(signal, Promise.race([ended.promise, pause(pauseMs, signal)]))

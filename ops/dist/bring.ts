@@ -1,8 +1,9 @@
 import { type Client, Failure, isFailure } from '../../messages/grammar/index.ts'
-import type { pull, Step } from '../../messages/pull.ts'
+import type { Answered, pull, Step } from '../../messages/pull.ts'
 import { retry } from '../../runtime/retry.ts'
 import type { Session } from '../command/session.ts'
 import { jsonWatcher, plainWatcher, screenWatcher, type Watcher } from '../screen/watchers.ts'
+import { sayAge, sayStale } from './answered.ts'
 import { sayNotKept } from './not-kept.ts'
 
 /** What pull, fetch and unpack may be asked for alike. */
@@ -33,13 +34,17 @@ export async function bring(
   const { ticket } = await begin(puller)
   if (detach) return void process.stdout.write(`${ticket}\n`)
   const notKept = new Map<string, readonly string[]>()
+  let answered: Answered | undefined
   {
     using watcher = watcherOf(session, watched)
     for await (const news of follow(puller, ticket, session)) {
       watcher.tell(news)
+      answered = news.resolved ?? answered
       for (const step of news.steps) if (step.notKept) notKept.set(step.descriptor.digest, step.notKept)
     }
   }
+  if (answered && !session.listing.json) sayAge(watched.reference, answered)
+  if (answered) sayStale(watched.reference, answered)
   sayNotKept('dist', [...notKept.values()].flat())
 }
 
@@ -56,16 +61,16 @@ export async function* follow(
   puller: Puller,
   ticket: string,
   { signal }: Session,
-): AsyncGenerator<{ state: string; digest?: string | undefined; steps: Step[] }> {
+): AsyncGenerator<{ state: string; digest?: string | undefined; resolved?: Answered | undefined; steps: Step[] }> {
   for (;;) {
     try {
       yield* puller.follow({ ticket })
       return
     } catch (error) {
       if (!isFailure(error, 'unavailable')) throw error
-      const { state, digest, steps, why } = await retry(async () => await puller.status({ ticket }), { signal, ...patience })
+      const { state, digest, resolved, steps, why } = await retry(async () => await puller.status({ ticket }), { signal, ...patience })
       if (why !== undefined) throw Failure.fromData(why)
-      yield { state, digest, steps }
+      yield { state, digest, resolved, steps }
     }
   }
 }
