@@ -1,196 +1,142 @@
-import { agreed } from '../../messages/agreed.ts'
 import type { content } from '../../messages/content.ts'
 import type { fetch } from '../../messages/fetch.ts'
-import { blobSubject, Failure, type Handlers } from '../../messages/grammar/index.ts'
+import type { Handlers } from '../../messages/grammar/index.ts'
 import type { ingest } from '../../messages/ingest.ts'
-import { Gained, holders, swarm } from '../../messages/swarm.ts'
+import { type Holding, swarm } from '../../messages/swarm.ts'
 import { type Digest, digestToken } from '../../messages/words/index.ts'
+import { thisProcess } from '../../runtime/alive.ts'
 import { openBlobs } from '../../runtime/blobs.ts'
-import { type Bucket, openBucket } from '../../runtime/bus/bucket.ts'
-import type { Interest } from '../../runtime/bus/bus.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { listen } from '../../runtime/bus/listen.ts'
-import { askRoom, enterRoom, tellRoom } from '../../runtime/bus/room.ts'
-import { serve, serveAt } from '../../runtime/bus/serve.ts'
+import { serve } from '../../runtime/bus/serve.ts'
 import type { Home } from '../../runtime/home.ts'
-import { type Agreement, claims } from './claims.ts'
-import { openLibrary, partBytes } from './library.ts'
+import { openAgreements } from './agreements.ts'
+import { asidePath, sweepAsides } from './aside.ts'
+import { askOverBus, partBytes } from './asking.ts'
+import { openBlame } from './blame.ts'
+import { claims } from './claims.ts'
+import { openGrudges } from './grudges.ts'
+import { type Hall, nothingHere, openHall } from './hall.ts'
+import { openLibrary } from './library.ts'
 import { bringObject } from './object.ts'
-import { openTransfer, type Transfer, type TransferComponents } from './transfer.ts'
+import { openTransfer, type TransferComponents } from './transfer.ts'
+import { openTransfers, type Transfers } from './transfers.ts'
 import { openUploads } from './uploads.ts'
-
-/** ms a blob that came goes on being served from where it was brought to, until content has it */
-const lingerMs = 60_000
 
 /** Blobs between nodes: brings what this one wants from whoever has it, and serves what it has. */
 export async function startSwarm(home: Home): Promise<AsyncDisposable> {
   const { node, bus, log, tables, outbox, settings } = home
   await using stack = new AsyncDisposableStack()
-  const blobs = await openBlobs(home.root)
+  const { ingests, ...blobs } = await openBlobs(home.root)
+  const me = await thisProcess()
+  await sweepAsides(ingests, me)
   const asks = {
     fetch: client<typeof fetch>(bus, { node, actor: 'fetch' }),
     ingest: client<typeof ingest>(bus, { node, actor: 'ingest' }),
     content: client<typeof content>(bus, { node, actor: 'content' }),
   }
-  const transfers = new Map<Digest, Transfer>()
-  const rooms = new Map<Digest, Interest>()
-  const uploads = openUploads({ perSecond: Number(settings['swarm.upload']) || undefined, now: () => performance.now() })
-
-  const subjects = (digest: Digest) => ({
-    asked: blobSubject(bus.root, digestToken(digest)),
-    told: blobSubject(bus.root, digestToken(digest), 'gained'),
+  const now = () => performance.now()
+  const grudges = openGrudges({ now })
+  const blame = openBlame({ ...home, grudges })
+  const agreements = stack.use(openAgreements(bus))
+  const others = askOverBus(bus)
+  const uploads = openUploads({ perSecond: Number(settings['swarm.upload']) || undefined, now })
+  const library = openLibrary({
+    node,
+    blobs,
+    tables,
+    log,
+    gained: (digest, gained) => hall.tell(digest, gained),
+    missing: (digest) => removed(digest),
   })
-  const told = (digest: Digest, gained: object): void => tellRoom(bus, subjects(digest).told, { node, ...gained })
-  const library = openLibrary({ node, blobs, tables, log, gained: told, missing: (digest) => forget(digest) })
-
-  const holdingOf = (digest: Digest) => transfers.get(digest)?.holding() ?? library.holding(digest)
-  const answered = stack.use(
-    await serveAt(bus, {
-      node,
-      actor: 'swarm',
-      log,
-      verb: 'holders',
-      call: holders,
-      handler(at) {
-        const digest = digestOf(at)
-        const holding = holdingOf(digest)
-        if (!holding) throw new Failure('not_found', `say what is here of ${digest}: nothing is`)
-        return holding
-      },
-    }),
-  )
-  const enter = (digest: Digest): void => {
-    if (!rooms.has(digest)) rooms.set(digest, answered.listen(subjects(digest).asked))
-  }
-  const leave = (digest: Digest): void => {
-    if (transfers.has(digest) || library.holding(digest)) return
-    void rooms.get(digest)?.[Symbol.asyncDispose]()
-    rooms.delete(digest)
-  }
-  const forget = (digest: Digest): void => {
-    library.remove(digest)
-    leave(digest)
-    told(digest, { left: true })
-  }
-
-  async function end(digest: Digest, transfer: Transfer): Promise<void> {
-    if (transfers.get(digest) === transfer) transfers.delete(digest)
-    await transfer[Symbol.asyncDispose]()
-    leave(digest)
-  }
-
-  function added(digest: Digest, size: number): void {
-    const transfer = transfers.get(digest)
-    library.add(digest, size, transfer?.holding().complete ? transfer.holding().map : undefined)
-    enter(digest)
-    if (transfer) void end(digest, transfer).catch((error: unknown) => log.warn({ err: error, digest }, 'end a transfer'))
-  }
-
-  stack.use(
-    listen<typeof content, 'created'>(
-      bus,
-      { node, actor: 'content', fact: 'created' },
-      { handler: ({ data }) => added(data.digest, data.size) },
-    ),
-  )
-  stack.use(
-    listen<typeof content, 'removed'>(bus, { node, actor: 'content', fact: 'removed' }, { handler: ({ data }) => forget(data.digest) }),
-  )
-
-  let bucket: Promise<Bucket<Agreement> | undefined> | undefined
-  const open = (): Promise<Bucket<Agreement> | undefined> => {
-    bucket ??= openBucket<Agreement>(bus, agreed.claims)
-    bucket.catch(() => void (bucket = undefined))
-    return bucket
-  }
-  // What was agreed on went with its server.
-  stack.use(bus.onStatus((status) => status === 'connected' && (bucket = undefined)))
-
-  const peers: Pick<TransferComponents, 'read' | 'blame'> = {
-    read: async (other, range, options) => {
-      const { bytes } = await client<typeof swarm>(bus, { node: other, actor: 'swarm' }).read(range, options)
-      return bytes
-    },
-    blame(digest, sender, piece, why) {
-      log.warn({ sender, piece, digest }, why)
-      const data = { digest, sender, why, ...(piece !== undefined && { piece }) }
-      tables
-        .transaction(() => outbox.put({ actor: 'swarm', fact: 'blamed', entity: digest, data }))
-        .catch((error: unknown) => log.warn({ err: error }, 'tell who is to blame'))
-    },
-  }
+  const holding = (digest: Digest): Holding | undefined => library.holding(digest) ?? transfers.get(digest)?.holding()
+  const hall: Hall = stack.use(await openHall({ bus, log, holding }, { node }))
   const components: TransferComponents = {
     ...asks,
-    ...peers,
+    ...others,
+    blame,
+    distrusted: grudges.against,
     node,
-    enter: (digest, heard) =>
-      enterRoom<typeof holders, Gained>(bus, { node, ...subjects(digest), heard, read: (value) => Gained.safeParse(value).data }),
-    onConnected: (listener) => bus.onStatus((status) => status === 'connected' && listener()),
-    now: () => performance.now(),
+    now,
     random: Math.random,
     patienceMs: Number(settings['swarm.patience']) || 5_000,
-    claims: (digest, { gone }) => claims({ bucket: open, key: digestToken(digest), node, gone, now: () => performance.now() }),
+    beside: () => asidePath(ingests, me),
+    enter: hall.enter,
+    onConnected: (listener) => bus.onStatus((status) => status === 'connected' && listener()),
+    claims: (digest, { gone }) => claims({ bucket: agreements.bucket, key: digestToken(digest), node, gone, now }),
+  }
+  const transfers: Transfers = stack.use(
+    openTransfers({
+      open: (blob) => openTransfer(components, blob),
+      opened: hall.answer,
+      ended: (digest) => library.has(digest) || hall.leave(digest),
+      log,
+    }),
+  )
+
+  function created(digest: Digest, size: number): void {
+    const transfer = transfers.get(digest)
+    library.add(digest, size, transfer?.whole ? transfer.holding().map : undefined)
+    hall.answer(digest)
+    hall.tell(digest, { complete: true })
+    transfers.settled(digest)
+  }
+  function removed(digest: Digest): void {
+    library.remove(digest)
+    if (transfers.get(digest)) return
+    hall.leave(digest)
+    hall.tell(digest, { left: true })
+  }
+  const of = { node, actor: 'content' } as const
+  stack.use(listen<typeof content, 'created'>(bus, { ...of, fact: 'created' }, { handler: ({ data }) => created(data.digest, data.size) }))
+  stack.use(listen<typeof content, 'removed'>(bus, { ...of, fact: 'removed' }, { handler: ({ data }) => removed(data.digest) }))
+
+  /** From the registry alone: what others sent, if anything, is not believed any more. */
+  async function distrust(digest: Digest): Promise<void> {
+    const before = transfers.get(digest)
+    if (before?.whole)
+      for (const author of before.authors()) blame(digest, author, undefined, 'the pieces it vouched for are not of the blob')
+    await transfers.end(digest)
   }
 
   const handlers: Handlers<typeof swarm> = {
     async *bring({ from, ...request }, { signal, trace }) {
       const { digest, size } = request.descriptor
-      const before = transfers.get(digest)
-      if (before) await end(digest, before)
       if (from === 'registry') {
-        let offset = request.offset
-        for await (const item of asks.fetch.blob(request, { signal, trace })) {
-          offset = item.offset
+        await distrust(digest)
+        for await (const { offset } of asks.fetch.blob(request, { signal, trace }))
           yield { offset, sources: { origin: offset - request.offset, peers: {} } }
-        }
         return
       }
-      const transfer = await openTransfer(components, request)
-      transfers.set(digest, transfer)
-      enter(digest)
-      try {
-        let sources = { origin: 0, peers: {} as Readonly<Record<string, number>> }
-        for await (const item of transfer.run({ signal })) {
-          sources = item.sources
-          yield { offset: item.offset, sources: { origin: sources.origin, peers: { ...sources.peers } } }
-        }
-        await tables.transaction(() =>
-          outbox.put({ actor: 'swarm', fact: 'brought', entity: digest, trace, data: { digest, size, ...sources } }),
-        )
-        setTimeout(() => void end(digest, transfer).catch(() => {}), lingerMs).unref()
-      } catch (error) {
-        await end(digest, transfer)
-        throw error
+      let sources = { origin: 0, peers: {} as Readonly<Record<string, number>> }
+      for await (const item of transfers.bring(request, { signal })) {
+        sources = { origin: item.sources.origin, peers: { ...item.sources.peers } }
+        yield { offset: item.offset, sources }
       }
+      await tables.transaction(() =>
+        outbox.put({ actor: 'swarm', fact: 'brought', entity: digest, trace, data: { digest, size, ...sources } }),
+      )
     },
     async object(request, { signal, trace, fail }) {
-      if (request.descriptor.size > partBytes)
-        fail('out_of_range', `bring ${request.descriptor.size} bytes in one message: ${partBytes} are allowed`)
-      const { digest } = request.descriptor
-      const others = (options: { signal: AbortSignal }) => askRoom<typeof holders>(bus, { node, ...subjects(digest) }, options)
-      return { bytes: await bringObject({ ...asks, ...peers, holders: others }, request, { signal, trace }) }
+      const { digest, size } = request.descriptor
+      if (size > partBytes) fail('out_of_range', `bring ${size} bytes in one message: ${partBytes} are allowed`)
+      const holders = (options: { signal: AbortSignal }) => hall.ask(digest, options)
+      return { bytes: await bringObject({ ...asks, ...others, blame, holders }, request, { signal, trace }) }
     },
-    have({ digest }, { fail }) {
-      return holdingOf(digest) ?? fail('not_found', `say what is here of ${digest}: nothing is`)
-    },
+    have: ({ digest }) => holding(digest) ?? nothingHere(digest),
     async read({ digest, offset, length }, { signal }) {
-      const transfer = transfers.get(digest)
-      const work = async () => (transfer ? await transfer.read(offset, length) : await library.read(digest, offset, length))
+      const transfer = library.has(digest) ? undefined : transfers.get(digest)
+      const work = () => (transfer ? transfer.read(offset, length) : library.read(digest, offset, length))
       return { bytes: await uploads.give(length, work, { signal }) }
     },
   }
   stack.use(await serve(bus, { node, actor: 'swarm', protocol: swarm, log, handlers }))
   for await (const { digest, size } of all(asks.content)) {
     library.add(digest, size)
-    enter(digest)
+    hall.answer(digest)
   }
-  stack.defer(async () => void (await Promise.all([...transfers].map(([digest, transfer]) => end(digest, transfer)))))
-  stack.defer(async () => void (await Promise.all([...rooms.values()].map((interest) => interest[Symbol.asyncDispose]()))))
   return stack.move()
 }
-
-/** `gantry.blob.sha256-<hex>` → `sha256:<hex>`. */
-const digestOf = (at: string): Digest => at.slice(at.lastIndexOf('.') + 1).replace('-', ':')
 
 async function* all(asked: {
   list: (request: { after?: string }) => PromiseLike<{ blobs: { digest: Digest; size: number }[]; more: boolean }>

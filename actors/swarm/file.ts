@@ -1,17 +1,30 @@
-import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { type FileHandle, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { Failure } from '../../messages/grammar/index.ts'
 import { pieceSize } from '../../messages/swarm.ts'
 import { fromErrno } from '../../runtime/errno.ts'
-import { boundsOf } from './pieces.ts'
+import { leavingRoom, type Spend } from '../../runtime/room.ts'
+import { type Aside, openAside } from './aside.ts'
+import { boundsOf, type Pieces } from './pieces.ts'
+import { readAll, writeAll } from './whole.ts'
 
-/** The lent file of a blob that comes in pieces, in any order. */
+/** A file of ingest's that a blob goes into. */
+export interface LentFile {
+  readonly path: string
+  /** bytes that are in it already */
+  readonly offset: number
+  /** How far it is written, told as it grows. */
+  readonly grown: (prefix: number) => void
+}
+
+/** The pieces of a blob that comes in any order. */
 export interface PieceFile extends AsyncDisposable {
   /** All bytes before it are in the lent file. */
   readonly prefix: number
-  /** Write a piece that was verified, each once. */
+  /** Go on in a file that was lent, after whatever became of one that was lent before. What is in it whole, and what waits for its turn, is here then, and nothing else. */
+  goOn(lent: LentFile): Promise<void>
+  /** Write a piece that was verified. */
   write(piece: number, bytes: Uint8Array): Promise<void>
   /** Move what is here, and whose turn it is, into the lent file. */
   settle(): Promise<void>
@@ -19,7 +32,7 @@ export interface PieceFile extends AsyncDisposable {
    * A file, and where in it to begin, for somebody else to write the pieces from `from` on, one after another. Until it is handed back, nobody else grows the lent file.
    */
   lend(from: number): Promise<Lent>
-  /** Bytes of one piece that was written; as far as they are there. */
+  /** Bytes of one piece that is here. */
   read(piece: number, offset?: number, length?: number): Promise<Uint8Array>
 }
 
@@ -36,51 +49,61 @@ export interface Lent {
 }
 
 export interface PieceFileInit {
-  /** the file ingest lent */
-  readonly path: string
   readonly size: number
-  /** bytes that are in it already */
-  readonly offset: number
-  /** Whether a piece has been verified and written. */
-  readonly here: (piece: number) => boolean
-  /** How far the lent file is written, told as it grows. */
-  readonly grown: (prefix: number) => void
+  /** pieces that are here, kept as they are by `goOn` only */
+  readonly here: Pieces
+  /** file beside the lent one, made when it is first needed */
+  readonly beside: string
+}
+
+/** A lent file that is open. */
+interface Open extends LentFile {
+  readonly file: FileHandle
+  readonly spend: Spend
 }
 
 /**
  * Of the lent file only a beginning without holes is ever there, because its length is what a restart goes on from. What comes before its turn waits in a file beside it, which is
- * made when it is first needed and is gone with us.
+ * gone with us. Writing leaves room on the disk.
  */
-export async function openPieceFile({ path, size, offset, here, grown }: PieceFileInit): Promise<PieceFile> {
-  const attempted = `write pieces to ${path}`
-  const file = await attempt(attempted, () => open(path, constants.O_RDWR | constants.O_NOFOLLOW))
-  const beside = join(dirname(dirname(path)), `${process.pid}-${randomUUID()}.pieces`)
-  let side: Promise<FileHandle> | undefined
-  let prefix = offset
+export function openPieceFile({ size, here, beside }: PieceFileInit): PieceFile {
+  const aside: Aside = openAside({ path: beside, size })
+  let current: Open | undefined
+  let prefix = 0
   /** somebody else grows the lent file */
-  let lent = false
+  let away = false
   let settling: Promise<void> = Promise.resolve()
 
-  const waiting = (): Promise<FileHandle> => (side ??= makeSparse(beside, size))
   const next = (): number => Math.floor(prefix / pieceSize)
+  const lentFile = (): Open => {
+    if (!current) throw new Failure('failed_precondition', 'write a piece: no file is lent')
+    return current
+  }
 
   function grow(to: number): void {
     if (to <= prefix) return
     prefix = to
-    grown(to)
+    current?.grown(to)
+  }
+
+  async function append(piece: number, bytes: Uint8Array): Promise<void> {
+    const { start, end } = boundsOf(piece, size)
+    const { file, spend } = lentFile()
+    spend(bytes.length)
+    await writeAll(file, bytes, start)
+    grow(end)
   }
 
   async function settle(): Promise<void> {
-    while (!lent && prefix < size && here(next())) {
-      const { start, end } = boundsOf(next(), size)
-      await writeAll(file, await readAll(await waiting(), start, end - start), start)
-      grow(end)
+    while (!away && prefix < size && aside.has(next())) {
+      const piece = next()
+      await append(piece, await aside.read(piece))
     }
   }
 
   /** One at a time. */
   function settled(): Promise<void> {
-    const turn = settling.then(() => attempt(attempted, settle))
+    const turn = settling.then(() => attempt(lentFile().path, settle))
     settling = turn.catch(() => {})
     return turn
   }
@@ -89,76 +112,63 @@ export async function openPieceFile({ path, size, offset, here, grown }: PieceFi
     get prefix() {
       return prefix
     },
+    async goOn(lent) {
+      await settling
+      await current?.file.close()
+      current = undefined
+      const file = await attempt(lent.path, () => open(lent.path, constants.O_RDWR | constants.O_NOFOLLOW))
+      current = { ...lent, file, spend: leavingRoom(dirname(lent.path), file.fd) }
+      prefix = lent.offset
+      away = false
+      for (let piece = 0; piece < here.count; piece++) {
+        if (boundsOf(piece, size).end <= prefix || aside.has(piece)) here.add(piece)
+        else here.drop(piece)
+      }
+    },
     settle: settled,
-    write: (piece, bytes) =>
-      attempt(attempted, async () => {
-        const { start, end } = boundsOf(piece, size)
-        const direct = !lent && piece === next()
-        await writeAll(direct ? file : await waiting(), bytes, start)
-        if (direct) grow(end)
-      }),
+    write: (piece, bytes) => attempt(lentFile().path, () => (!away && piece === next() ? append(piece, bytes) : aside.write(piece, bytes))),
     async lend(from) {
       await settling
-      const direct = !lent && from === next()
-      if (direct) lent = true
-      else await attempt(attempted, waiting)
+      const { path, file } = lentFile()
+      const direct = !away && from === next()
+      if (direct) away = true
+      else await attempt(path, aside.make)
       return {
         path: direct ? path : beside,
         offset: direct ? prefix : boundsOf(from, size).start,
-        read: (piece) =>
-          attempt(`read a piece of ${path}`, async () => {
-            const { start, end } = boundsOf(piece, size)
-            return await readAll(direct ? file : await waiting(), start, end - start)
-          }),
+        read: (piece) => attempt(path, () => (direct ? readPiece(file, piece, size) : aside.read(piece))),
         async landed(piece) {
           if (direct) grow(boundsOf(piece, size).end)
+          else aside.add(piece)
         },
         async done() {
-          if (direct) lent = false
+          if (direct) away = false
           await settled()
         },
       }
     },
-    read: (piece, from = 0, length = pieceSize) =>
-      attempt(`read a piece of ${path}`, async () => {
-        const { start, end } = boundsOf(piece, size)
-        return await readAll(end <= prefix ? file : await waiting(), start + from, Math.min(length, end - start - from))
-      }),
+    async read(piece, from = 0, length = pieceSize) {
+      const { path, file } = lentFile()
+      const { end } = boundsOf(piece, size)
+      return await attempt(path, () => (end <= prefix ? readPiece(file, piece, size, from, length) : aside.read(piece, from, length)))
+    },
     async [Symbol.asyncDispose]() {
       await settling
-      await file.close()
-      if (!side) return
-      await (await side).close()
-      await unlink(beside).catch(() => {})
+      await current?.file.close()
+      await aside[Symbol.asyncDispose]()
     },
   }
 }
 
-/** A file with nothing in it, and that long. */
-async function makeSparse(path: string, size: number): Promise<FileHandle> {
-  const file = await open(path, 'wx+', 0o600)
-  await file.truncate(size)
-  return file
+async function readPiece(file: FileHandle, piece: number, size: number, from = 0, length = pieceSize): Promise<Uint8Array> {
+  const { start, end } = boundsOf(piece, size)
+  return await readAll(file, start + from, Math.min(length, end - start - from))
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten
-}
-
-async function readAll(file: FileHandle, at: number, length: number): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafe(length)
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await file.read(bytes, done, length - done, at + done)
-    if (bytesRead === 0) throw new Failure('data_loss', `the file ends at ${at + done}`)
-    done += bytesRead
-  }
-  return bytes
-}
-
-async function attempt<T>(attempted: string, work: () => Promise<T>): Promise<T> {
+async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    throw fromErrno(error, attempted)
+    throw fromErrno(error, `keep pieces of ${path}`)
   }
 }

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { Failure, isFailure, type Log } from '../../messages/grammar/index.ts'
-import { type Gained, type Holding, pieceSize } from '../../messages/swarm.ts'
+import type { Gained, Holding } from '../../messages/swarm.ts'
 import type { Digest } from '../../messages/words/index.ts'
 import type { Blobs } from '../../runtime/blobs.ts'
 import { fromErrno } from '../../runtime/errno.ts'
@@ -13,7 +13,7 @@ export interface Library {
   /** A blob is content now. `map`: what its pieces hash to, if that is known. */
   add(digest: Digest, size: number, map?: Uint8Array): void
   remove(digest: Digest): void
-  digests(): Iterable<Digest>
+  has(digest: Digest): boolean
   /** What others can have of it; undefined when it is not here. */
   holding(digest: Digest): Holding | undefined
   /** Bytes of it. Fails with not_found when it is not, or no longer, here. */
@@ -98,7 +98,7 @@ export function openLibrary({ node, blobs, tables, gained, missing, log }: Libra
         .transaction(() => maps.remove(digest))
         .catch((error: unknown) => log.warn({ err: error, digest }, 'forget what pieces hash to'))
     },
-    digests: () => books.keys(),
+    has: (digest) => books.has(digest),
     holding(digest) {
       const book = books.get(digest)
       if (!book) return undefined
@@ -124,6 +124,3 @@ export function openLibrary({ node, blobs, tables, gained, missing, log }: Libra
     },
   }
 }
-
-/** Most bytes of one answer. */
-export const partBytes = pieceSize / 2

@@ -13,6 +13,8 @@ export interface PieceMap {
   learn(piece: number, sha256: Uint8Array, author: string): void
   /** On whose word. */
   author(piece: number): string | undefined
+  /** Everybody on whose word anything is known. */
+  authors(): ReadonlySet<string>
   hash(piece: number): Uint8Array<ArrayBuffer> | undefined
   /** Believe no word of somebody's any more. Answers the pieces that are unknown for it. */
   forget(author: string): number[]
@@ -38,6 +40,7 @@ export function pieceMap(size: number): PieceMap {
       known.set(piece, { sha256: new Uint8Array(sha256), author })
     },
     author: (piece) => known.get(piece)?.author,
+    authors: () => new Set(known.values().map(({ author }) => author)),
     hash: (piece) => known.get(piece)?.sha256,
     forget(author) {
       const lost = [...known].filter(([, entry]) => entry.author === author).map(([piece]) => piece)

@@ -3,7 +3,6 @@ import type { fetch } from '../../messages/fetch.ts'
 import { type Client, isFailure } from '../../messages/grammar/index.ts'
 import type { Holding } from '../../messages/swarm.ts'
 import { type Descriptor, digestParts } from '../../messages/words/index.ts'
-import { partBytes } from './library.ts'
 
 export interface ObjectComponents {
   readonly fetch: Pick<Client<typeof fetch>, 'object'>
@@ -67,10 +66,7 @@ async function whole(
   signal: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
-    const parts: Uint8Array[] = []
-    for (let offset = 0; offset < size; offset += partBytes)
-      parts.push(await read(node, { digest, offset, length: Math.min(partBytes, size - offset) }, { signal }))
-    return new Uint8Array(Buffer.concat(parts))
+    return new Uint8Array(await read(node, { digest, offset: 0, length: size }, { signal }))
   } catch {
     return undefined
   }

@@ -12,8 +12,9 @@ export interface OriginComponents {
   readonly claims: Claims
   readonly file: PieceFile
   /** A piece was written by who reads the registry, and hashes to this. */
-  readonly landed: (piece: number, sha256: Uint8Array<ArrayBuffer>) => void
-  readonly blame: (sender: string, piece: number | undefined, why: string) => void
+  readonly landed: (piece: number, sha256: Uint8Array<ArrayBuffer> | undefined) => void
+  /** Whether a node is there and shares the blob; asked of those whose claims keep us from reading. */
+  readonly shares: (node: string, options: { signal: AbortSignal }) => Promise<boolean>
 }
 
 export interface Origin extends AsyncDisposable {
@@ -33,7 +34,7 @@ const lookMs = 1_000
 /** The registry of a blob, read for this node and for all who share it. */
 export function openOrigin(
   share: Share,
-  { fetch, claims, file, landed, blame }: OriginComponents,
+  { fetch, claims, file, landed, shares }: OriginComponents,
   { name, descriptor }: { name: string; descriptor: Descriptor },
 ): Origin {
   const stop = new AbortController()
@@ -44,7 +45,7 @@ export function openOrigin(
   let last = 0
   let again = 0
 
-  const had = (piece: number): boolean => here.has(piece) || share.underway.has(piece) || share.peers.copies(piece) > 0
+  const had = (piece: number): boolean => here.has(piece) || share.underway.has(piece) || share.available(piece)
 
   async function run(): Promise<void> {
     const range = await claims.take((others, agreement) => {
@@ -53,9 +54,8 @@ export function openOrigin(
     })
     if (!range) {
       await claims.release()
-      again = performance.now() + lookMs
-      setTimeout(share.wake, lookMs + 1).unref()
-      return
+      if (await someoneGone()) return
+      return later()
     }
     waiting = false
     try {
@@ -66,6 +66,24 @@ export function openOrigin(
       if (stop.signal.aborted) return
       await failed(error)
     }
+  }
+
+  /** Who died without a word is noticed by asking it, long before its claim has been silent for long enough. */
+  async function someoneGone(): Promise<boolean> {
+    const claiming = new Set(
+      claims.agreed.claims.map(({ node }) => node).filter((node) => node !== share.node && !share.peers.isLost(node)),
+    )
+    const asked = [...claiming].map(async (node) => {
+      if (await shares(node, { signal: stop.signal })) return false
+      share.peers.lost(node)
+      return true
+    })
+    return (await Promise.all(asked)).includes(true)
+  }
+
+  function later(): void {
+    again = performance.now() + lookMs
+    setTimeout(share.wake, lookMs + 1).unref()
   }
 
   async function read({ from, to }: Range): Promise<void> {
@@ -79,7 +97,7 @@ export function openOrigin(
       reached = offset
       for (; next < to && boundsOf(next, size).end <= offset; next++) {
         const bytes = await lent.read(next)
-        contradicted(next, bytes)
+        share.suspects.fromOrigin(next, bytes)
         const sha256 = vouch(share, next, bytes)
         await lent.landed(next)
         share.underway.delete(next)
@@ -95,23 +113,14 @@ export function openOrigin(
     }
   }
 
-  /** The registry itself is believed before anybody who said what it would send. */
-  function contradicted(piece: number, bytes: Uint8Array): void {
-    const author = share.map.author(piece)
-    if (author === undefined || author === share.node || share.map.fits(piece, bytes)) return
-    blame(author, piece, 'what it said the piece hashes to is not so')
-    share.map.forget(author)
-  }
-
   async function failed(error: unknown): Promise<void> {
     const failure = Failure.from(error)
     const noRanges = isFailure(failure, 'unimplemented') && failure.details?.['reason'] === 'range'
     if (noRanges || failure.code === 'resource_exhausted') await claims.whole()
     if (!noRanges) {
       why = failure
-      again = performance.now() + lookMs
       await claims.release()
-      setTimeout(share.wake, lookMs + 1).unref()
+      later()
     }
   }
 

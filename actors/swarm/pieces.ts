@@ -18,13 +18,14 @@ export function pieces(size: number, bits: Uint8Array = new Uint8Array()): Piece
   const count = countOf(size)
   const mine = new Uint8Array(Math.ceil(count / 8))
   let held = 0
-  const has = (piece: number): boolean => (((mine[piece >> 3] ?? 0) >> (7 - (piece & 7))) & 1) === 1
+  const exists = (piece: number): boolean => piece >= 0 && piece < count
+  const has = (piece: number): boolean => exists(piece) && isSet(mine, piece)
   const add = (piece: number): void => {
-    if (piece < 0 || piece >= count || has(piece)) return
-    mine[piece >> 3] = (mine[piece >> 3] ?? 0) | (1 << (7 - (piece & 7)))
+    if (!exists(piece) || isSet(mine, piece)) return
+    mine[piece >> 3] = (mine[piece >> 3] ?? 0) | bitOf(piece)
     held++
   }
-  for (let piece = 0; piece < count; piece++) if ((((bits[piece >> 3] ?? 0) >> (7 - (piece & 7))) & 1) === 1) add(piece)
+  for (let piece = 0; piece < count; piece++) if (isSet(bits, piece)) add(piece)
   return {
     count,
     get held() {
@@ -34,7 +35,7 @@ export function pieces(size: number, bits: Uint8Array = new Uint8Array()): Piece
     add,
     drop(piece) {
       if (!has(piece)) return
-      mine[piece >> 3] = (mine[piece >> 3] ?? 0) & ~(1 << (7 - (piece & 7)))
+      mine[piece >> 3] = (mine[piece >> 3] ?? 0) & ~bitOf(piece)
       held--
     },
     bytes: () => mine.slice(),
@@ -52,3 +53,6 @@ export const boundsOf = (piece: number, size: number): { start: number; end: num
   start: piece * pieceSize,
   end: Math.min(size, (piece + 1) * pieceSize),
 })
+
+const bitOf = (piece: number): number => 0x80 >> (piece & 7)
+const isSet = (bits: Uint8Array, piece: number): boolean => ((bits[piece >> 3] ?? 0) & bitOf(piece)) !== 0

@@ -1,15 +1,15 @@
 import { Failure } from '../../messages/grammar/index.ts'
+import { given } from '../../runtime/given.ts'
 import type { Peer } from './peers.ts'
 import { boundsOf } from './pieces.ts'
 import type { Share } from './share.ts'
 
 /** How pieces are taken from other nodes. */
 export interface TakesComponents {
-  /** Ask a node for bytes of the blob. */
+  /** Ask a node for bytes of the blob: a piece, at most. */
   readonly read: (node: string, range: { offset: number; length: number }, options: { signal: AbortSignal }) => Promise<Uint8Array>
   /** Piece and bytes are right: keep them. */
   readonly land: (piece: number, bytes: Uint8Array, from: string) => Promise<void>
-  readonly blame: (sender: string, piece: number | undefined, why: string) => void
   readonly now: () => number
   readonly random: () => number
   /** ms a piece may take before its sender is left alone for a while */
@@ -26,10 +26,10 @@ export interface Takes extends AsyncDisposable {
 
 /** Pieces on their way at once: what they take of memory. */
 const atOnce = 12
-/** Bytes of one answer. */
-const partBytes = 512 * 1024
+/** ms */
 const pausedMs = { busy: 100, slow: 500 }
-const avoidedMs = { silent: 10_000, lying: 300_000 }
+/** ms */
+const avoidedMs = { silent: 10_000, suspect: 2_000 }
 /** Failures in a row after which who has sent pieces before is not counted on any more. */
 const patientTimes = 12
 /** A piece that takes longer than so many others did is asked of another node too; but not before so many ms. */
@@ -41,29 +41,30 @@ interface Take {
 }
 
 export function openTakes(share: Share, components: TakesComponents): Takes {
-  const { read, land, blame, now, random, patienceMs } = components
+  const { read, land, now, random, patienceMs } = components
+  const { suspects } = share
   const stop = new AbortController()
   const taking = new Map<number, Take>()
   const running = new Set<Promise<void>>()
-  /** who sent what a piece is not, by piece */
-  const wrong = new Map<number, Set<string>>()
+  /** right, and being written */
+  const landing = new Set<number>()
   let paces: number[] = []
 
   const usual = (): number => paces.toSorted((one, other) => one - other)[paces.length >> 1] ?? hedge.leastMs
 
   /** The piece the fewest have, any of them; and whom to ask. */
   function choose(): { piece: number; peer: Peer } | undefined {
+    if (!share.peers.able()) return undefined
     let best: { piece: number; peer: Peer; copies: number } | undefined
     const { count } = share.here
     const begin = Math.floor(random() * count)
-    for (let index = 0; index < count; index++) {
+    for (let index = 0; index < count && best?.copies !== 1; index++) {
       const piece = (begin + index) % count
       if (share.here.has(piece) || share.underway.has(piece)) continue
-      const peer = share.peers.best(piece, wrong.get(piece))
-      if (!peer) continue
       const copies = share.peers.copies(piece)
-      if (!best || copies < best.copies) best = { piece, peer, copies }
-      if (copies === 1) break
+      if (copies === 0 || (best && copies >= best.copies)) continue
+      const peer = share.peers.best(piece, suspects.of(piece))
+      if (peer) best = { piece, peer, copies }
     }
     return best
   }
@@ -72,7 +73,7 @@ export function openTakes(share: Share, components: TakesComponents): Takes {
   function late(): { piece: number; peer: Peer } | undefined {
     const longest = Math.max(hedge.leastMs, usual() * hedge.times)
     for (const [piece, { since, of }] of taking) {
-      if (now() - since < longest || of.size > 1) continue
+      if (now() - since < longest || of.size > 1 || landing.has(piece)) continue
       const peer = share.peers.best(piece, of)
       if (peer) return { piece, peer }
     }
@@ -88,13 +89,15 @@ export function openTakes(share: Share, components: TakesComponents): Takes {
     const since = now()
     try {
       const bytes = await whole(piece, peer.node)
-      if (share.here.has(piece)) return
-      if (!share.map.fits(piece, bytes)) return lied(piece, peer.node)
+      if (share.here.has(piece) || landing.has(piece)) return
+      if (!share.map.fits(piece, bytes)) return wrong(piece, peer)
+      suspects.right(piece)
       peer.pace = now() - since
       peer.sent++
       peer.failed = 0
       paces = [...paces.slice(-31), peer.pace]
-      await land(piece, bytes, peer.node)
+      landing.add(piece)
+      await land(piece, bytes, peer.node).finally(() => landing.delete(piece))
     } catch (error) {
       if (!stop.signal.aborted) failed(peer, piece, error)
     } finally {
@@ -110,23 +113,14 @@ export function openTakes(share: Share, components: TakesComponents): Takes {
   async function whole(piece: number, node: string): Promise<Uint8Array> {
     const { start, end } = boundsOf(piece, share.size)
     const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(patienceMs)])
-    const parts: Promise<Uint8Array>[] = []
-    for (let offset = start; offset < end; offset += partBytes)
-      parts.push(read(node, { offset, length: Math.min(partBytes, end - offset) }, { signal }))
-    return Buffer.concat(await Promise.all(parts))
+    return await given(signal, read(node, { offset: start, length: end - start }, { signal }))
   }
 
-  /** Bytes that are not what somebody said: the sender's doing, unless another sends as wrong ones; then it is who said so that lied. */
-  function lied(piece: number, sender: string): void {
-    const senders = wrong.get(piece) ?? new Set()
-    wrong.set(piece, senders.add(sender))
-    blame(sender, piece, 'the bytes it sent are not the piece')
-    share.peers.avoid(sender, avoidedMs.lying)
-    const author = share.map.author(piece)
-    if (senders.size < 2 || author === undefined || author === share.node) return
-    blame(author, piece, 'what it said the piece hashes to is not so')
-    share.peers.avoid(author, avoidedMs.lying)
-    for (const unknown of share.map.forget(author)) wrong.delete(unknown)
+  /** It may be its fault, or that of who said what the piece hashes to: others come first until it is known. */
+  function wrong(piece: number, { node }: Peer): void {
+    if (!share.map.knows(piece)) return
+    suspects.wrong(piece, node)
+    later(share.peers.pause, node, avoidedMs.suspect)
   }
 
   function failed(peer: Peer, piece: number, error: unknown): void {

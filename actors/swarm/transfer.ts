@@ -4,8 +4,6 @@ import type { ingest } from '../../messages/ingest.ts'
 import { type Gained, type Holding, pieceSize } from '../../messages/swarm.ts'
 import type { Descriptor } from '../../messages/words/index.ts'
 import { given } from '../../runtime/given.ts'
-import { pace } from '../../runtime/pace.ts'
-import { retry } from '../../runtime/retry.ts'
 import type { Claims } from './claims.ts'
 import { openPieceFile, type PieceFile } from './file.ts'
 import { openOrigin } from './origin.ts'
@@ -13,6 +11,7 @@ import { boundsOf } from './pieces.ts'
 import type { Room } from './room.ts'
 import { openShare, type Share, vouch } from './share.ts'
 import { openTakes, type TakesComponents } from './takes.ts'
+import { tellIngest } from './telling.ts'
 
 /** What is brought, and where it is to go. */
 export interface BringRequest {
@@ -24,9 +23,13 @@ export interface BringRequest {
 }
 
 export interface TransferComponents extends Pick<TakesComponents, 'now' | 'random' | 'patienceMs'> {
-  /** Somebody sent, or vouched for, what is not so. */
-  readonly blame: (digest: string, sender: string, piece: number | undefined, why: string) => void
   readonly node: string
+  /** Somebody sent, or said, what is not so. */
+  readonly blame: (digest: string, node: string, piece: number | undefined, why: string) => void
+  /** Whether what a node says counts for nothing. */
+  readonly distrusted: (node: string) => boolean
+  /** A file for what comes before its turn. */
+  readonly beside: () => string
   /** Meet the others who share a blob; what they tell is heard. */
   readonly enter: (digest: string, heard: (gained: Gained) => void) => Promise<Room>
   /** Called when the bus is back. */
@@ -39,6 +42,8 @@ export interface TransferComponents extends Pick<TakesComponents, 'now' | 'rando
     range: { digest: string; offset: number; length: number },
     options: { signal: AbortSignal },
   ) => Promise<Uint8Array>
+  /** Whether a node is there and has, or is bringing, a blob. */
+  readonly shares: (node: string, digest: string, options: { signal: AbortSignal }) => Promise<boolean>
   /** Of a blob; whether a node is gone is asked of it. */
   readonly claims: (digest: string, options: { gone: (node: string) => boolean }) => Claims
 }
@@ -49,15 +54,22 @@ export interface Brought {
   readonly sources: { readonly origin: number; readonly peers: Readonly<Record<string, number>> }
 }
 
-/** One blob on its way to this node, and from it to others. It serves what it has until disposed of, also once it is whole. */
+/** One blob on its way to this node, and from it to others. It serves what it has until disposed of, also while nobody brings it and once it is whole. */
 export interface Transfer extends AsyncDisposable {
   readonly size: number
+  /** Whether all of it is here. It need not be what its digest says. */
+  readonly whole: boolean
   /** What others can have of it. */
   holding(): Holding
+  /** Those other than us on whose word its pieces were believed. */
+  authors(): string[]
   /** Bytes of it, within pieces that can be checked. Fails with not_found when they are not here. */
   read(offset: number, length: number): Promise<Uint8Array>
-  /** Bring it, once; yields how far it is now and then, and in the end where it all came from. */
-  run(options: { signal: AbortSignal }): AsyncIterable<Brought>
+  /**
+   * Bring it into a lent file; yields how far it is now and then, and in the end where it all came from. Given up, it can be gone on with, in the same file or another: what was
+   * gathered is not gathered again. Never twice at once.
+   */
+  run(request: BringRequest, options: { signal: AbortSignal }): AsyncIterable<Brought>
 }
 
 /** ms others have to answer before the registry is asked */
@@ -65,31 +77,37 @@ const answerMs = 250
 /** ms between two words on how far it is */
 const tellingMs = 50
 
-/** Begin to share a blob: from now on others who ask in its room hear of it. */
-export async function openTransfer(components: TransferComponents, request: BringRequest): Promise<Transfer> {
-  const { node, now } = components
-  const { digest, size } = request.descriptor
+/** Begin to share a blob: from now on what others tell of it is heard. */
+export async function openTransfer(components: TransferComponents, { digest, size }: { digest: string; size: number }): Promise<Transfer> {
+  const { node, now, distrusted } = components
   await using stack = new AsyncDisposableStack()
-  const share = openShare({ digest, size, node, now })
-  const telling = toldOf(components, request)
-  const file = stack.use(await openPieceFile({ ...request, size, here: share.here.has, grown: telling.reached }))
-  const room = stack.use(await components.enter(digest, share.heard))
+  const share = openShare({ digest, size, node, now, distrusted, blame: (...about) => components.blame(digest, ...about) })
+  const file = stack.use(openPieceFile({ size, here: share.here, beside: components.beside() }))
+  const heard = (gained: Gained): void => {
+    share.heard(gained)
+    // Who has all of it may have had it before we were there: what its pieces hash to it says when asked.
+    if (gained.complete && share.some((piece) => !share.map.knows(piece))) void meet({ share, room }, leaving.signal)
+  }
+  const room = stack.use(await components.enter(digest, heard))
+  const leaving = new AbortController()
+  stack.defer(() => leaving.abort())
   stack.defer(() => room.tell({ left: true }))
-  const whole = Math.floor(request.offset / pieceSize)
-  for (let piece = 0; piece < whole; piece++) share.here.add(piece)
-  if (request.offset >= size) for (let piece = whole; piece < share.here.count; piece++) share.here.add(piece)
   const kept = stack.move()
   return {
     size,
+    get whole() {
+      return share.here.held === share.here.count
+    },
     holding: share.holding,
+    authors: () => [...share.map.authors()].filter((author) => author !== node),
     async read(offset, length) {
       const piece = Math.floor(offset / pieceSize)
       const { start, end } = boundsOf(piece, size)
-      if (!share.here.has(piece) || !share.map.knows(piece) || offset + length > end)
+      if (!share.offers(piece) || offset + length > end)
         throw new Failure('not_found', `read ${length} bytes at ${offset} of ${digest}: they are not here yet`)
       return await file.read(piece, offset - start, length)
     },
-    run: (options) => run({ components, request, share, file, room, telling }, options),
+    run: (request, options) => run({ components, request, share, file, room }, options),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
 }
@@ -100,12 +118,14 @@ interface Running {
   readonly share: Share
   readonly file: PieceFile
   readonly room: Room
-  readonly telling: Telling
 }
 
 async function* run(running: Running, { signal }: { signal: AbortSignal }): AsyncGenerator<Brought> {
-  const { components, request, share, file, room, telling } = running
-  const { here, peers, sources } = share
+  signal.throwIfAborted()
+  const { components, request, share, file, room } = running
+  const { here, checked, peers, sources } = share
+  const { now } = components
+  await using stack = new AsyncDisposableStack()
   const stop = new AbortController()
   const leaving = AbortSignal.any([signal, stop.signal])
   let broken: unknown
@@ -113,53 +133,45 @@ async function* run(running: Running, { signal }: { signal: AbortSignal }): Asyn
     broken ??= error
     share.wake()
   }
-  telling.failed(breaks)
+  const telling = tellIngest({ ingest: components.ingest, failed: breaks }, request)
+  await file.goOn({ ...request, grown: telling.reached })
+  for (let piece = 0; piece < here.count; piece++) if (!here.has(piece)) checked.drop(piece)
 
   async function land(piece: number, bytes: Uint8Array, from: string): Promise<void> {
     try {
       await file.write(piece, bytes)
       here.add(piece)
+      checked.add(piece)
       sources.peers[from] = (sources.peers[from] ?? 0) + bytes.length
-      await file.settle()
       room.tell({ piece, sha256: share.map.hash(piece) })
+      await file.settle()
     } catch (error) {
       breaks(error)
     }
   }
-  function landed(piece: number, sha256: Uint8Array<ArrayBuffer>): void {
+  function landed(piece: number, sha256: Uint8Array<ArrayBuffer> | undefined): void {
     here.add(piece)
-    room.tell({ piece, sha256 })
+    if (sha256) room.tell({ piece, sha256 })
     share.wake()
   }
 
-  const claims = components.claims(share.digest, { gone: peers.isLost })
-  await using stack = new AsyncDisposableStack()
-  const read: TakesComponents['read'] = (node, range, options) => components.read(node, { digest: share.digest, ...range }, options)
-  const blame: TakesComponents['blame'] = (...about) => components.blame(share.digest, ...about)
-  const takes = stack.use(openTakes(share, { ...components, read, land, blame }))
-  const origin = stack.use(openOrigin(share, { ...components, claims, file, landed, blame }, request))
+  const { digest } = share
+  const claims = components.claims(digest, { gone: peers.isLost })
+  const takes = stack.use(
+    openTakes(share, { ...components, land, read: (other, range, options) => components.read(other, { digest, ...range }, options) }),
+  )
+  const shares = (other: string, options: { signal: AbortSignal }) => components.shares(other, digest, options)
+  const origin = stack.use(openOrigin(share, { ...components, claims, file, landed, shares }, request))
   stack.defer(() => stop.abort())
-  stack.use(components.onConnected(meet))
+  stack.use(components.onConnected(() => void meet(running, leaving)))
 
-  const answered = Promise.withResolvers<void>()
-  function meet(): void {
-    const asking = async (): Promise<void> => {
-      for await (const holding of room.ask({ signal: leaving })) {
-        share.met(holding)
-        answered.resolve()
-      }
-    }
-    asking()
-      .catch(() => {})
-      .finally(answered.resolve)
-  }
-  meet()
+  const met = meet(running, leaving)
   room.tell({})
-  void vouchForBeginning(running, leaving).catch(breaks)
-  await given(signal, Promise.race([answered.promise, timeout(answerMs, stop.signal)]))
+  vouchForBeginning(running, leaving).catch(breaks)
+  await given(signal, Promise.race([met, timeout(answerMs, stop.signal)]))
 
   const hopeless = (): boolean =>
-    origin.why !== undefined && !origin.reading && !origin.waiting && takes.running === 0 && !share.some((piece) => peers.copies(piece) > 0)
+    origin.why !== undefined && !origin.reading && !origin.waiting && takes.running === 0 && !share.some(share.available)
   let told = 0
   while (here.held < here.count) {
     signal.throwIfAborted()
@@ -175,50 +187,32 @@ async function* run(running: Running, { signal }: { signal: AbortSignal }): Asyn
   await file.settle()
   await telling.settle()
   if (broken !== undefined) throw broken
-  room.tell({ complete: true })
   yield { offset: file.prefix, sources }
+}
+
+/** Ask who is there; resolves with the first answer, or when there is none. */
+async function meet({ share, room }: Pick<Running, 'share' | 'room'>, signal: AbortSignal): Promise<void> {
+  const first = Promise.withResolvers<void>()
+  const asking = async (): Promise<void> => {
+    for await (const holding of room.ask({ signal })) {
+      share.met(holding)
+      first.resolve()
+    }
+  }
+  // The bus being away, or our leaving, is as if nobody were there.
+  asking().catch(first.resolve).finally(first.resolve)
+  await first.promise
 }
 
 /** What was here before: others may have it too, once it is known what it hashes to. */
 async function vouchForBeginning({ share, file, room, request }: Running, signal: AbortSignal): Promise<void> {
   for (let piece = 0; piece < Math.floor(request.offset / pieceSize); piece++) {
     if (signal.aborted) return
-    room.tell({ piece, sha256: vouch(share, piece, await file.read(piece)) })
+    if (share.checked.has(piece)) continue
+    const sha256 = vouch(share, piece, await file.read(piece))
+    if (sha256) room.tell({ piece, sha256 })
   }
 }
-
-interface Telling {
-  reached(offset: number): void
-  settle(): Promise<void>
-  failed(listener: (error: unknown) => void): void
-}
-
-/** Tell ingest how far its file is written. */
-function toldOf({ ingest }: TransferComponents, { token, offset: from }: BringRequest): Telling {
-  let listener: (error: unknown) => void = () => {}
-  const tell = async (offset: number): Promise<void> =>
-    void (await retry(async () => await ingest.advance({ token, offset }), { tries: 3 }))
-  const paced = pace({ tell, failed: (error) => listener(lost(error)) }, { step: pieceSize, intervalMs: tellingMs })
-  return {
-    reached: (offset) => offset > from && paced.reached(offset),
-    settle: () => paced.settle(),
-    failed: (heard) => void (listener = heard),
-  }
-}
-
-/** The ingest no longer being there is not the registry's "not found". */
-function lost(error: unknown): Failure {
-  const { code, message } = Failure.from(error)
-  return new Failure(
-    code === 'not_found' || code === 'out_of_range' ? 'failed_precondition' : code,
-    `bring a blob: its ingest does not go on: ${message}`,
-    {
-      cause: error,
-    },
-  )
-}
-
-const now = (): number => performance.now()
 
 const timeout = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

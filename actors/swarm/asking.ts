@@ -1,0 +1,59 @@
+import { Failure, isFailure } from '../../messages/grammar/index.ts'
+import type { swarm } from '../../messages/swarm.ts'
+import type { Digest } from '../../messages/words/index.ts'
+import type { Bus } from '../../runtime/bus/bus.ts'
+import { client } from '../../runtime/bus/client.ts'
+import { isNobody } from '../../runtime/bus/packet.ts'
+
+/** Bytes of a blob. */
+export interface Range {
+  readonly digest: Digest
+  readonly offset: number
+  readonly length: number
+}
+
+/** Ask one other node. */
+export interface Asking {
+  /** For bytes it has, at most a piece. Fails with what it says, or data_loss when it sends fewer or more. */
+  read(node: string, range: Range, options: { signal: AbortSignal }): Promise<Uint8Array>
+  /** Whether it is there and has, or is bringing, a blob. Who cannot be asked, for any other reason than not being there, is believed to. */
+  shares(node: string, digest: Digest, options: { signal: AbortSignal }): Promise<boolean>
+}
+
+/** Most bytes of one answer on the bus. */
+export const partBytes = 512 * 1024
+/** ms a node has to say what it has */
+const patienceMs = 2_000
+
+/** Over the bus: the way that always works. */
+export function askOverBus(bus: Bus): Asking {
+  const others = new Map<string, ReturnType<typeof client<typeof swarm>>>()
+  const ask = (node: string) => {
+    const other = others.get(node) ?? client<typeof swarm>(bus, { node, actor: 'swarm' })
+    if (others.size < 1_000) others.set(node, other)
+    return other
+  }
+  return {
+    async read(node, { digest, offset, length }, { signal }) {
+      const parts: Promise<Uint8Array>[] = []
+      for (let at = offset; at < offset + length; at += partBytes)
+        parts.push(part(ask(node), { digest, offset: at, length: Math.min(partBytes, offset + length - at) }, { signal }))
+      const [first, ...more] = await Promise.all(parts)
+      return more.length === 0 && first ? first : Buffer.concat([...(first ? [first] : []), ...more])
+    },
+    async shares(node, digest, { signal }) {
+      try {
+        await ask(node).have({ digest }, { signal, timeoutMs: patienceMs })
+        return true
+      } catch (error) {
+        return !isFailure(error, 'not_found') && !isNobody(error)
+      }
+    },
+  }
+}
+
+async function part(other: ReturnType<typeof client<typeof swarm>>, range: Range, options: { signal: AbortSignal }): Promise<Uint8Array> {
+  const { bytes } = await other.read(range, { ...options, timeoutMs: Number.POSITIVE_INFINITY })
+  if (bytes.length === range.length) return bytes
+  throw new Failure('data_loss', `read ${range.length} bytes at ${range.offset} of ${range.digest}: ${bytes.length} came`)
+}
