@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { placement, type Threads } from '../../actors/index.ts'
-import { durably } from '../../runtime/bus/durable.ts'
+import { durably, keptOf } from '../../runtime/bus/durable.ts'
 import { connectNats, type NatsAddress } from '../../runtime/bus/nats.ts'
 import type { Home } from '../../runtime/home.ts'
 import { openLog } from '../../runtime/log.ts'
@@ -27,7 +27,9 @@ export async function place({ thread, config, nats }: Placing, threads: Threads 
   const log = openLog({ node: config.node, thread, level: config.log })
   const bus = stack.use(await connectNats(nats, { root: config.subjects, name: `${config.node}.${thread}`, log }))
   const tables = stack.use(await openTables(join(config.root, 'meta')))
-  const outbox = stack.use(openOutbox({ tables, name: thread, node: config.node, bus, log, publish: durably(bus) }))
+  const outbox = stack.use(
+    openOutbox({ tables, name: thread, node: config.node, bus, log, publish: durably(bus), kept: keptOf(bus, config.node) }),
+  )
   const home: Home = { node: config.node, root: config.root, bus, tables, outbox, log, settings: config.settings }
   for (const { start } of placed(config, threads).filter((one) => one.thread === thread)) stack.use(await start(home))
   const owned = stack.move()

@@ -2,7 +2,7 @@
  * Facts on their way to the bus: written in the transaction of the change they report, published from there.
  *
  * None is lost, whatever dies in between; none is told of a change that did not happen; facts about one entity are told in the order they were put.
- * A fact may be published twice, under the same id, by which the stream knows it again.
+ * A fact may be published twice, under the same id, by which the stream knows it again; before the stream can have forgotten the id, it is asked whether it has the fact.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Failure, isFailure, type Log } from '../../messages/grammar/index.ts'
@@ -39,8 +39,12 @@ export interface OutboxParts {
   readonly node: string
   readonly bus: Pick<Bus, 'root' | 'onStatus'>
   readonly log: Log
-  /** Resolves once the stream has the packet; the same `Nats-Msg-Id` twice counts once. */
-  readonly publish: (subject: string, packet: Packet, options: { signal: AbortSignal }) => Promise<unknown>
+  /** Resolves once the stream has the packet, with its place there; the same `Nats-Msg-Id` twice counts once, for a while. */
+  readonly publish: (subject: string, packet: Packet, options: { signal: AbortSignal }) => Promise<number | undefined>
+  /** Ids of what the stream has of this node's facts, from a place on; without it what was told long ago, or by an earlier run, may be told again. */
+  readonly kept?: ((from: number, options: { signal: AbortSignal }) => AsyncIterable<string>) | undefined
+  /** ms the stream is sure to remember an id (60,000: half of what it does, for clocks differ) */
+  readonly sureMs?: number | undefined
 }
 
 /**
@@ -49,8 +53,8 @@ export interface OutboxParts {
  */
 export function openOutbox(parts: OutboxParts): Outbox {
   const { tables, name, node } = parts
-  const waiting = openWaiting(tables, name)
   const counters = tables.table<number>('outbox')
+  const waiting = openWaiting(tables, name, counters)
   const closing = new AbortController()
   const more = bell()
   const connected = bell()
@@ -103,17 +107,29 @@ interface Draining extends OutboxParts {
 
 /** Publish what waits, in order, until closed. Waits for something to come, or, after a failure, for the bus or for a while that grows. */
 async function drain(parts: Draining): Promise<void> {
-  const { waiting, closing, tables, log } = parts
+  const { waiting, closing, tables, log, sureMs = 60_000 } = parts
+  // Since when there are facts that the stream may have without our knowing: what an earlier run left, and what was published and not answered.
+  let doubt = waiting.first(1).length > 0 ? Number.NEGATIVE_INFINITY : undefined
   for (let failed = 0; !closing.aborted; ) {
     const more = parts.more.rung()
     const connected = parts.connected.rung()
     try {
       // What a power loss could take back is not told.
       await tables.flushed()
+      if (doubt !== undefined && isOver(sureMs, doubt)) {
+        await recognise(parts)
+        doubt = Date.now()
+      }
       const page = waiting.first(window)
       if (page.length === 0) parts.drained.ring()
-      const { told, failure } = await tellAll(parts, page)
+      const began = Date.now()
+      const { told, place, failure } = await tellAll(parts, page)
       for (const key of told) waiting.tell(key)
+      if (failure) doubt ??= began
+      else {
+        doubt = undefined
+        waiting.reach(place)
+      }
       if (waiting.told() >= mostTold) await tables.transaction(waiting.clear)
       if (failure) throw failure
       failed = 0
@@ -128,36 +144,56 @@ async function drain(parts: Draining): Promise<void> {
   }
 }
 
+/** A clock that was set back says nothing of how long it took. */
+const isOver = (ms: number, since: number): boolean => Date.now() - since >= ms || Date.now() < since
+
+/** Take for told what the stream says it has. What was published without being told lies in the stream behind all that was told before it. */
+async function recognise({ kept, waiting, closing, log, name }: Draining): Promise<void> {
+  const keys = new Map(waiting.first(mostTold + window).map(({ key, value }) => [value.id, key]))
+  if (!kept || keys.size === 0) return
+  let count = 0
+  for await (const id of kept(waiting.reached() + 1, { signal: closing })) {
+    const key = keys.get(id)
+    if (key === undefined) continue
+    waiting.tell(key)
+    if (++count === keys.size) break
+  }
+  if (count > 0) log.info({ outbox: name, count }, 'facts that the stream had all the time')
+}
+
 const clear = async ({ tables }: OutboxParts, waiting: Waiting): Promise<void> => {
   if (waiting.told() > 0) await tables.transaction(waiting.clear)
 }
 
-/** Publish a page: entities beside each other, the facts about one after another, up to the first that fails. */
+/** Publish a page: entities beside each other, the facts about one after another, up to the first that fails. Answers the last place in the stream too. */
 async function tellAll(
   parts: Draining,
   page: readonly { key: string; value: Envelope }[],
-): Promise<{ told: string[]; failure: Failure | undefined }> {
+): Promise<{ told: string[]; place: number; failure: Failure | undefined }> {
   const told: string[] = []
+  let place = 0
   let failure: Failure | undefined
   const entities = Map.groupBy(page, ({ value }) => value.subject ?? '')
   const each = Array.from(entities.values(), async (facts) => {
     for (const { key, value } of facts) {
-      await tellOne(parts, value)
+      const its = await tellOne(parts, value)
+      place = Math.max(place, its)
       told.push(key)
     }
   })
   for (const result of await Promise.allSettled(each)) if (result.status === 'rejected') failure ??= Failure.from(result.reason)
-  return { told, failure }
+  return { told, place, failure }
 }
 
 /** Publish one fact. One that no bus can carry is logged and given up: it would stand in the way of all that follow. */
-async function tellOne(parts: Draining, event: Envelope): Promise<void> {
+async function tellOne(parts: Draining, event: Envelope): Promise<number> {
   const { subject, packet } = eventPacket(parts.bus.root, event)
   try {
-    await parts.publish(subject, packet, { signal: parts.closing })
+    return (await parts.publish(subject, packet, { signal: parts.closing })) ?? 0
   } catch (error) {
     if (!isFailure(error, 'invalid_argument', 'out_of_range')) throw error
     parts.log.error({ error, event }, `publish ${event.type} of ${event.subject}: given up`)
+    return 0
   }
 }
 
@@ -174,13 +210,18 @@ interface Waiting {
   tell(key: string): void
   /** How many were told and are in the table all the same. */
   told(): number
+  /** All that was ever published was told, and the last of it lies there in the stream. */
+  reach(place: number): void
+  reached(): number
   /** Inside a transaction: take them out. */
   clear(): void
 }
 
-function openWaiting(tables: Tables, name: string): Waiting {
+function openWaiting(tables: Tables, name: string, counters: Table<number>): Waiting {
   const table: Table<Envelope> = tables.table(`outbox.${name}`)
+  const place = `${name} reached`
   const told = new Set<string>()
+  let reached = counters.get(place) ?? 0
   return {
     put: table.put,
     first: (limit) => [
@@ -190,7 +231,12 @@ function openWaiting(tables: Tables, name: string): Waiting {
     ],
     tell: (key) => void told.add(key),
     told: () => told.size,
+    reach(place) {
+      reached = Math.max(reached, place)
+    },
+    reached: () => reached,
     clear() {
+      if (counters.get(place) !== reached) counters.put(place, reached)
       const keys = [...told]
       for (const key of keys) table.remove(key)
       tables.afterCommit(() => {
