@@ -64,7 +64,8 @@ export const tag = {
   }),
   moved: event('A name stands for something else now.', z.object({ name: z.string(), digest: Digest, previous: Digest }), {
     entity: 'name',
+    shared: true,
   }),
-  shared: event('A name is answered by the cluster.', z.object({ name: z.string(), digest: Digest }), { entity: 'name' }),
-  unshared: event('A name is left to its registry.', z.object({ name: z.string() }), { entity: 'name' }),
+  shared: event('A name is answered by the cluster.', z.object({ name: z.string(), digest: Digest }), { entity: 'name', shared: true }),
+  unshared: event('A name is left to its registry.', z.object({ name: z.string() }), { entity: 'name', shared: true }),
 } as const

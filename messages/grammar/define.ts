@@ -34,6 +34,7 @@ export interface Feed<Request extends z.ZodType = z.ZodType, Item extends z.ZodT
 /**
  * A fact. `entity` names the field of `data` that identifies what it is about: order is kept per entity.
  * A `durable` one goes through the outbox and is stored; the rest (progress) is told once and forgotten.
+ * What a `shared` one is about is one thing for all nodes, whichever of them tells it; otherwise each node has its own of that name.
  */
 export interface Event<Data extends z.ZodObject = z.ZodObject> {
   readonly kind: 'event'
@@ -41,6 +42,7 @@ export interface Event<Data extends z.ZodObject = z.ZodObject> {
   readonly data: Data
   readonly entity: string
   readonly durable: boolean
+  readonly shared: boolean
 }
 
 /** What may be said to, and by, one actor. */
@@ -66,9 +68,9 @@ export function feed<Request extends z.ZodType, Item extends z.ZodType, const F 
 export function event<Data extends z.ZodObject>(
   doc: string,
   data: Data,
-  options: { entity: string & keyof z.output<Data>; durable?: boolean },
+  options: { entity: string & keyof z.output<Data>; durable?: boolean; shared?: boolean },
 ): Event<Data> {
-  return { kind: 'event', doc, data, durable: true, ...options }
+  return { kind: 'event', doc, data, durable: true, shared: false, ...options }
 }
 
 /** The part of pino a handler needs. */
