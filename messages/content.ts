@@ -33,7 +33,7 @@ export const content = {
       example: { digest, labels: { 'example.org/owner': 'me' } },
     },
   ),
-  labelMany: call('Set labels of several blobs, as label does, in one go. Those that are not there are passed over.', {
+  relabel: call('Set labels of several blobs, as label does, in one go. Those that are not there are passed over.', {
     request: z.object({
       blobs: z
         .array(z.object({ digest: Digest, labels: Labels }))

@@ -24,8 +24,8 @@ export async function startContent(home: Home): Promise<AsyncDisposable> {
       info: ({ digest }) => store.info(digest),
       list: ({ after, filters }, { signal }) => listBlobs(contents, { after, filters }, { signal }),
       label: ({ digest, labels }) => store.label(digest, labels),
-      async labelMany({ blobs }) {
-        await store.labelMany(blobs)
+      async relabel({ blobs }) {
+        await store.relabel(blobs)
         return {}
       },
       async remove({ digest, unheld }, { signal, trace }) {

@@ -22,7 +22,7 @@ export interface Store {
   /** Set labels, take away those set to nothing. Fails with not_found, and with invalid_argument when they are too many. */
   label(digest: Digest, labels: Labels): Promise<Info>
   /** The same for several, in one transaction; those that are not there are passed over. Fails with invalid_argument, for any of them. */
-  labelMany(blobs: readonly { digest: Digest; labels: Labels }[]): Promise<void>
+  relabel(blobs: readonly { digest: Digest; labels: Labels }[]): Promise<void>
   /**
    * Fails with not_found; with failed_precondition when it was to be `unheld` and is needed after all. The record goes first: a crash in between leaves a
    * file that counts for nothing.
@@ -48,7 +48,7 @@ export function openStore({ tables, outbox, blobs, keeping, now }: StoreComponen
   return {
     info,
     label: (digest, labels) => tables.transaction(() => label(digest, labels)),
-    labelMany: (blobs) =>
+    relabel: (blobs) =>
       tables.transaction(() => {
         for (const { digest, labels } of blobs) if (contents.get(digest)) label(digest, labels)
       }),

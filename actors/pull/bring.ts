@@ -158,7 +158,7 @@ interface Said {
 async function say(asks: Asks, said: Said[], options: { signal: AbortSignal }): Promise<void> {
   while (said.length > 0) {
     const some = said.slice(0, 1000)
-    await asks.content.labelMany({ blobs: some }, options)
+    await asks.content.relabel({ blobs: some }, options)
     said.splice(0, some.length)
   }
 }
