@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- answers IMAGE…`: how fast a node answers, idle and while it pulls.
  * `npm run bench -- apply BLOB…`: layers, files of gzip, into directories: every decoder there is, beside tar.
+ * `npm run bench -- cluster [waves|capped|flat|reads|tags]…`: nodes that share, all on this machine, and what their registry sends.
  * `npm run bench -- ingest`: blobs into our content store and into containerd's, small and large, one and eight at a time.
  * `npm run bench -- make-layers REGISTRY`: push an image of 60 small layers to measure with.
  * `npm run bench -- snapshots`: lives of snapshots with each driver, ours and containerd's: what each question takes, and mounting what it answers.
@@ -9,9 +10,10 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { cpus, freemem, release, tmpdir } from 'node:os'
-import { Command } from 'commander'
+import { Argument, Command } from 'commander'
 import { answersTable, measureAnswers } from './answers.ts'
 import { applyTable, measureApply } from './apply.ts'
+import { cluster, workloads } from './cluster.ts'
 import { containerdVersion, pullWithContainerd } from './containerd.ts'
 import { pullWithGantry } from './gantry.ts'
 import { freshGround } from './ground.ts'
@@ -46,9 +48,20 @@ program
   .option('--scratch <directory>', 'where the file system to work on is made', tmpdir())
   .action(applyLayers)
 program
+  .command('cluster')
+  .addArgument(new Argument('[workloads...]', 'all if left out').choices(workloads))
+  .option('--nodes <n>', 'that share', Number, 10)
+  .option('--sizes <megabytes...>', 'of images (10 and 100)', numbers, [])
+  .option('--layers <n...>', 'they are made of (1 and 4)', numbers, [])
+  .option('--large', 'images of 1 GB too', false)
+  .option('--unpack', 'unpack what is pulled', false)
+  .option('--json <file>', 'write everything measured there')
+  .option('--scratch <directory>', 'where the file systems to work on are made', tmpdir())
+  .action(cluster)
+program
   .command('ingest')
   .option('--runs <n>', 'runs of each', Number, 5)
-  .option('--sizes <bytes...>', 'of blobs', (size: string, before: readonly number[]) => [...before, Number(size)], [])
+  .option('--sizes <bytes...>', 'of blobs', numbers, [])
   .option('--json <file>', 'write everything measured there')
   .option('--scratch <directory>', 'where the file systems to work on are made', tmpdir())
   .action(ingest)
@@ -67,6 +80,10 @@ program
   .option('--count <n>', 'of layers', Number, 60)
   .action(async (host: string, options: { count: number }) => console.log(await pushManyLayers(host, options.count)))
 await program.parseAsync()
+
+function numbers(text: string, before: readonly number[]): number[] {
+  return [...before, Number(text)]
+}
 
 async function answers(images: string[], options: { runs: number; scratch: string }): Promise<void> {
   await using ground = await freshGround(options.scratch)

@@ -19,8 +19,10 @@ export interface Origin extends AsyncDisposable {
   readonly host: string
   /** bytes of bodies that were sent: of one blob, or of everything */
   sent(digest?: Digest): number
-  /** requests that came: of one method, or all */
-  requests(method?: string): number
+  /** bytes of a blob that were sent once more, in pages of 4 KiB */
+  sentAgain(digest: Digest): number
+  /** requests that came: of one method, or all; for paths that fit, or all */
+  requests(method?: string, path?: RegExp): number
   /** Have it forget what it counted. */
   reset(): void
   /** Serve an image; resolves to its reference. One of the same name and tag before is not served by that name any more. */
@@ -28,17 +30,31 @@ export interface Origin extends AsyncDisposable {
   serveBlob(blob: Blob): void
   /** What is to be done instead with the requests from now on; undefined: answer. */
   fail(behaviour: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined): void
+  /** Send no more of a blob once so many bytes of it were sent, its connections staying open, until let go on. */
+  hold(digest: Digest, bytes: number): Hold
+}
+
+/** A blob that is not sent any further. */
+export interface Hold {
+  /** Resolves when so much was sent. */
+  readonly reached: Promise<void>
+  release(): void
 }
 
 /** Bytes written to a connection at once, where there is a cap. */
 const slice = 32 * 1024
+/** What is sent is kept account of by so many bytes. */
+const page = 4096
 
 /** Start one on loopback. */
 export async function startOrigin({ perConnection, total, ranges = true }: OriginInit = {}): Promise<Origin> {
   const documents = new Map<string, Blob>()
   const blobs = new Map<Digest, Uint8Array>()
   const sent = new Map<Digest, number>()
-  const methods: string[] = []
+  const pages = new Map<Digest, Uint8Array>()
+  const again = new Map<Digest, number>()
+  const asked: { readonly method: string; readonly path: string }[] = []
+  const holds = new Map<Digest, { readonly bytes: number; readonly reached: () => void; readonly released: Promise<void> }>()
   const buckets = new WeakMap<Socket, Bucket>()
   const everybody = bucket(total)
   let failing: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
@@ -49,7 +65,18 @@ export async function startOrigin({ perConnection, total, ranges = true }: Origi
     return mine
   }
 
-  async function send(response: ServerResponse, digest: Digest, bytes: Uint8Array): Promise<void> {
+  function count(digest: Digest, from: number, length: number): void {
+    sent.set(digest, (sent.get(digest) ?? 0) + length)
+    const size = blobs.get(digest)?.length ?? 0
+    const seen = pages.get(digest) ?? new Uint8Array(Math.ceil(size / page))
+    pages.set(digest, seen)
+    for (let at = Math.ceil(from / page); at * page < from + length; at++) {
+      if (seen[at]) again.set(digest, (again.get(digest) ?? 0) + Math.min(page, size - at * page))
+      seen[at] = 1
+    }
+  }
+
+  async function send(response: ServerResponse, digest: Digest, bytes: Uint8Array, from: number): Promise<void> {
     const { socket } = response
     if (!socket) return
     const capped = perConnection !== undefined || total !== undefined
@@ -57,8 +84,13 @@ export async function startOrigin({ perConnection, total, ranges = true }: Origi
     for (let at = 0; at < bytes.length && !response.destroyed; at += step) {
       const piece = bytes.subarray(at, at + step)
       if (capped) await Promise.all([ofSocket(socket).spend(piece.length), everybody.spend(piece.length)])
+      const hold = holds.get(digest)
+      if (hold && (sent.get(digest) ?? 0) >= hold.bytes) {
+        hold.reached()
+        await hold.released
+      }
       if (response.destroyed) return
-      sent.set(digest, (sent.get(digest) ?? 0) + piece.length)
+      count(digest, from + at, piece.length)
       if (!response.write(piece)) await drained(response)
     }
     response.end()
@@ -66,7 +98,7 @@ export async function startOrigin({ perConnection, total, ranges = true }: Origi
 
   const server = createServer((request, response) => {
     const path = decodeURIComponent(request.url ?? '')
-    methods.push(request.method ?? '')
+    asked.push({ method: request.method ?? '', path })
     if (failing?.(request, response)) return
     const document = documents.get(path)
     const digest = /\/blobs\/(sha256:[0-9a-f]{64})$/.exec(path)?.[1]
@@ -84,7 +116,7 @@ export async function startOrigin({ perConnection, total, ranges = true }: Origi
     const range = first === undefined ? {} : { 'content-range': `bytes ${from}-${to - 1}/${bytes.length}` }
     response.writeHead(first === undefined ? 200 : 206, { 'content-length': to - from, ...range })
     if (request.method === 'HEAD') return void response.end()
-    send(response, document?.descriptor.digest ?? digest ?? '', bytes.subarray(from, to)).catch(() => response.destroy())
+    send(response, document?.descriptor.digest ?? digest ?? '', bytes.subarray(from, to), from).catch(() => response.destroy())
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -92,10 +124,13 @@ export async function startOrigin({ perConnection, total, ranges = true }: Origi
   return {
     host,
     sent: (digest) => (digest === undefined ? [...sent.values()].reduce((sum, bytes) => sum + bytes, 0) : (sent.get(digest) ?? 0)),
-    requests: (method) => methods.filter((one) => method === undefined || one === method).length,
+    sentAgain: (digest) => again.get(digest) ?? 0,
+    requests: (method, path) => asked.filter((one) => (!method || one.method === method) && (!path || path.test(one.path))).length,
     reset() {
       sent.clear()
-      methods.length = 0
+      pages.clear()
+      again.clear()
+      asked.length = 0
     },
     serve(repository, image, tag = 'latest') {
       for (const name of [tag, image.manifest.descriptor.digest]) documents.set(`/v2/${repository}/manifests/${name}`, image.manifest)
@@ -104,6 +139,17 @@ export async function startOrigin({ perConnection, total, ranges = true }: Origi
     },
     serveBlob: ({ descriptor, bytes }) => void blobs.set(descriptor.digest, bytes),
     fail: (behaviour) => void (failing = behaviour),
+    hold(digest, bytes) {
+      const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      holds.set(digest, { bytes, reached: reached.resolve, released: released.promise })
+      return {
+        reached: reached.promise,
+        release() {
+          holds.delete(digest)
+          released.resolve()
+        },
+      }
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       server.close()

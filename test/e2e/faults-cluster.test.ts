@@ -1,0 +1,198 @@
+/** Whatever goes wrong between nodes, or with the registry, every node ends with the right bytes, and the registry is hardly read twice. */
+import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import type { Agreement } from '../../actors/swarm/claims.ts'
+import { blobSubject } from '../../messages/grammar/index.ts'
+import { protocols } from '../../messages/index.ts'
+import { type Gained, pieceSize, type swarm } from '../../messages/swarm.ts'
+import { digestToken } from '../../messages/words/index.ts'
+import { type Blob, blobOf } from '../../ops/lab/images.ts'
+import { type Origin, startOrigin } from '../../ops/lab/origin.ts'
+import { openBucket } from '../../runtime/bus/bucket.ts'
+import type { Bus } from '../../runtime/bus/bus.ts'
+import { decode } from '../../runtime/bus/codec.ts'
+import { listen } from '../../runtime/bus/listen.ts'
+import { keepEvents } from '../../runtime/bus/stream.ts'
+import { hostilities, startHostilePeer } from '../support/hostile-peer.ts'
+import { type NatsServer, startNats } from '../support/nats.ts'
+import { registryFaults } from '../support/origin-faults.ts'
+import { type SharingNode, startSharingNode } from '../support/sharing-node.ts'
+import { tempDirectory } from '../support/temp.ts'
+
+/** `GANTRY_TEST_RUNS=1` asks for the whole matrix. */
+const whole = process.env['GANTRY_TEST_RUNS'] !== undefined
+const moments = whole ? [10, 50, 90] : [50]
+const timeout = 120_000
+
+/** Pieces a node reads from the registry in one go when others want the blob too: what may be read twice when it is lost with them. */
+const window = 4 * pieceSize
+
+const stack = new AsyncDisposableStack()
+let nats: NatsServer
+let bus: Bus
+let origin: Origin
+let nodes: readonly SharingNode[]
+
+beforeAll(async () => {
+  nats = stack.use(await startNats({ jetstream: true }))
+  origin = stack.use(await startOrigin())
+  bus = await nats.connect()
+  await keepEvents(bus, { protocols })
+  const start = async (name: string) => {
+    const { path: root } = stack.use(await tempDirectory())
+    return stack.use(await startSharingNode(bus, { nats: nats.url, root, name }))
+  }
+  nodes = await Promise.all(['n1', 'n2', 'n3', 'n4'].map(start))
+}, timeout)
+afterAll(() => stack.disposeAsync(), timeout)
+afterEach(() => origin.fail(undefined))
+
+for (const turns of whole ? hostilities : (['lying', 'dying'] as const)) {
+  for (const moment of whole ? [0, ...moments] : moments) {
+    test(`a peer that is ${turns} from ${moment} % on`, { timeout }, async () => {
+      const { blob, reference } = aBlob()
+      await using blamed = listen<typeof swarm, 'blamed'>(bus, { actor: 'swarm', fact: 'blamed' })
+      await blamed.ready
+      const after = part(blob, moment)
+      await using _peer = await startHostilePeer(await nats.connect(), { node: turns, blob, turns, after })
+      await allBring(reference, blob)
+      expect(readTwice(blob)).toBeLessThanOrEqual(window)
+      if (turns !== 'lying') return
+      for await (const { data } of blamed) {
+        if (data.digest !== blob.descriptor.digest) continue
+        expect(data.sender).toBe(turns)
+        break
+      }
+    })
+  }
+}
+
+for (const moment of moments) {
+  test(`who reads from the registry is killed at ${moment} %, and comes back`, { timeout }, async () => {
+    const { blob, reference } = aBlob()
+    const { victim, others } = await atMoment(reference, blob, moment, async (node) => await node.kill())
+    await Promise.all(others)
+    await victim.restart()
+    await victim.bring(reference, blob)
+    await allHave(blob)
+    expect(readTwice(blob)).toBeLessThanOrEqual(window)
+  })
+}
+
+for (const moment of whole ? moments : []) {
+  test(`who reads from the registry is frozen at ${moment} %, and thaws when the others are done`, { timeout }, async () => {
+    const { blob, reference } = aBlob()
+    const { victim, others, its } = await atMoment(reference, blob, moment, async (node) => node.freeze())
+    await Promise.all(others)
+    victim.thaw()
+    await its
+    await allHave(blob)
+    expect(readTwice(blob)).toBeLessThanOrEqual(window)
+  })
+}
+
+for (const moment of moments) {
+  test(`the store of who has a blob is wiped behind its back at ${moment} %`, { timeout }, async () => {
+    const { blob, reference } = aBlob()
+    const [first, ...rest] = nodes as [SharingNode, ...SharingNode[]]
+    await first.bring(reference, blob)
+    await using gained = await gaining(blob, rest)
+    const brought = rest.map((node) => node.bring(reference, blob))
+    await gained.reached(moment)
+    await rm(join(first.root, 'content', 'blobs', ...blob.descriptor.digest.split(':')))
+    const gone = blob.descriptor.size - gained.pieces.size * pieceSize
+    await Promise.all(brought)
+    expect(readTwice(blob) - gone).toBeLessThanOrEqual(window)
+    await first.remove(blob)
+    await first.bring(reference, blob)
+    await allHave(blob)
+  })
+}
+
+for (const [what, fault] of Object.entries(registryFaults)) {
+  for (const moment of whole ? moments : []) {
+    test(`the registry ${what} at ${moment} %`, { timeout }, async () => {
+      const { blob, reference } = aBlob()
+      await using hold = holding(blob, moment)
+      const brought = nodes.map((node) => node.bring(reference, blob))
+      await hold.reached
+      fault(origin)
+      hold.release()
+      await Promise.all(brought)
+      await allHave(blob)
+      expect(readTwice(blob)).toBeLessThanOrEqual(window)
+    })
+  }
+}
+
+function aBlob(): { blob: Blob; reference: string } {
+  const blob = blobOf('application/octet-stream', randomBytes(24 * pieceSize))
+  origin.serveBlob(blob)
+  return { blob, reference: `${origin.host}/library/faults:latest` }
+}
+
+const part = ({ descriptor: { size } }: Blob, percent: number): number => Math.floor((size * percent) / 100)
+
+async function allBring(reference: string, blob: Blob): Promise<void> {
+  await Promise.all(nodes.map((node) => node.bring(reference, blob)))
+  await allHave(blob)
+}
+
+async function allHave(blob: Blob): Promise<void> {
+  await Promise.all(nodes.map((node) => node.verify(blob)))
+}
+
+/** Bytes the registry sent more than once. */
+const readTwice = ({ descriptor: { digest } }: Blob): number => origin.sentAgain(digest)
+
+function holding({ descriptor }: Blob, moment: number): { reached: Promise<void>; release: () => void } & AsyncDisposable {
+  const hold = origin.hold(descriptor.digest, Math.floor((descriptor.size * moment) / 100))
+  return { ...hold, [Symbol.asyncDispose]: async () => hold.release() }
+}
+
+/** All bring a blob; when so much was read from the registry, something is done to one who reads there. */
+async function atMoment(reference: string, blob: Blob, moment: number, work: (node: SharingNode) => Promise<void>) {
+  await using hold = holding(blob, moment)
+  const brought = new Map(nodes.map((node) => [node.name, node.bring(reference, blob)]))
+  for (const one of brought.values()) one.catch(() => {})
+  await hold.reached
+  const victim = await aReader(blob)
+  await work(victim)
+  const others = [...brought].filter(([name]) => name !== victim.name).map(([, one]) => one)
+  return { victim, others, its: brought.get(victim.name) }
+}
+
+/** One of those who claim pieces of a blob at the moment. */
+async function aReader({ descriptor: { digest } }: Blob): Promise<SharingNode> {
+  const bucket = await openBucket<Agreement>(bus, { name: 'claims', ttlMs: 60_000, kept: false })
+  const agreed = await bucket?.get(digestToken(digest))
+  const reader = nodes.find(({ name }) => agreed?.value?.claims.some((claim) => claim.node === name))
+  if (!reader) throw new Error(`nobody reads ${digest} from its registry`)
+  return reader
+}
+
+/** What nodes tell that they gained of a blob. */
+async function gaining({ descriptor: { digest, size } }: Blob, who: readonly SharingNode[]) {
+  const all = new Set<string>()
+  const pieces = new Set<number>()
+  let wake = (): void => {}
+  const interest = bus.subscribe(blobSubject(bus.root, digestToken(digest), 'gained'), (delivery) => {
+    const { node, piece } = decode(delivery) as Gained
+    if (piece === undefined || !who.some(({ name }) => name === node)) return
+    all.add(`${node} ${piece}`)
+    pieces.add(piece)
+    wake()
+  })
+  await interest.ready
+  return {
+    /** those any of them has */
+    pieces,
+    async reached(percent: number) {
+      const wanted = (Math.ceil(size / pieceSize) * who.length * percent) / 100
+      while (all.size < wanted) await new Promise<void>((resolve) => (wake = resolve))
+    },
+    [Symbol.asyncDispose]: () => interest[Symbol.asyncDispose](),
+  }
+}
