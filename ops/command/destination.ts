@@ -5,7 +5,7 @@ import type { NatsAddress } from '../../runtime/bus/nats.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 import { defaultNodeName, defaultRoot } from './defaults.ts'
 import type { Globals } from './globals.ts'
-import { natsAddress } from './nats-address.ts'
+import { natsAccess, natsAccessOf, reachNats } from './nats-access.ts'
 import { type Whereabouts, whereabouts } from './whereabouts.ts'
 
 /** Where a command's questions go. */
@@ -31,7 +31,12 @@ export async function destination(options: Globals, env: NodeJS.ProcessEnv): Pro
   if (nats !== undefined) {
     const here = await whereabouts(root).catch(() => undefined)
     const node = nodeName(named ?? here?.node ?? defaultNodeName(hostname()))
-    return { nats: natsAddress(nats), node, subjects: subjects ?? here?.subjects ?? 'gantry', here: false }
+    return {
+      nats: await reachNats(nats, { ...natsAccessOf(env), ...natsAccess(options) }),
+      node,
+      subjects: subjects ?? here?.subjects ?? 'gantry',
+      here: false,
+    }
   }
   const here = await runningOn(root)
   const node = nodeName(named ?? here.node)
@@ -52,8 +57,8 @@ async function runningOn(root: string): Promise<Whereabouts> {
   }
 }
 
-async function addressOf({ url, credentials }: Whereabouts): Promise<NatsAddress> {
-  const address = natsAddress(url)
+async function addressOf({ url, credentials, access = {} }: Whereabouts): Promise<NatsAddress> {
+  const address = await reachNats(url, access)
   if (credentials === undefined) return address
   try {
     return { ...address, ...(JSON.parse(await readFile(credentials, 'utf8')) as { user: string; password: string }) }

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline'
 import { type Code, Failure, failures } from '../../messages/grammar/index.ts'
 import { type Destination, destination } from './destination.ts'
 import type { Globals } from './globals.ts'
+import { accessFlags } from './nats-access.ts'
 
 /** A node of one command. Disposing it stops it. */
 export interface PrivateNode extends AsyncDisposable {
@@ -30,9 +31,10 @@ export async function startPrivateNode(options: Globals, { signal }: { signal: A
   }
 }
 
-function launch({ nats, node, root }: Globals): ChildProcess {
+function launch({ nats, node, root, ...options }: Globals): ChildProcess {
   const main = new URL('../gantry/main.ts', import.meta.url).pathname
-  const flags = Object.entries({ '--nats': nats, '--node': node, '--root': root }).flatMap(([flag, value]) => (value ? [flag, value] : []))
+  const given = { '--nats': nats, '--node': node, '--root': root, ...accessFlags(options) }
+  const flags = Object.entries(given).flatMap(([flag, value]) => (value ? [flag, value] : []))
   // of its own session: Ctrl-C is for the command, which then stops it
   return spawn(
     process.execPath,

@@ -3,6 +3,7 @@
  */
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { NatsAccess } from './nats-access.ts'
 
 export interface Whereabouts {
   readonly node: string
@@ -11,6 +12,8 @@ export interface Whereabouts {
   readonly url: string
   /** file with `{user, password}` for it, when it asks for them */
   readonly credentials?: string | undefined
+  /** files with what it asks for, when it is not the node's own */
+  readonly access?: NatsAccess | undefined
   /** first tokens of every subject */
   readonly subjects: string
 }

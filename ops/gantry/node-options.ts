@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { type NatsAccess, natsAccess } from '../command/nats-access.ts'
 import type { Config } from '../node/config.ts'
 
 /** Options of a node, beside those every command takes. */
@@ -26,9 +27,21 @@ export function addNodeOptions(command: Command): void {
 /** The configuration that flags, environment and file come to. */
 export async function configOf(command: Command): Promise<Config> {
   const { readConfig, pairs } = await import('../node/config.ts')
-  const flags = command.optsWithGlobals<NodeFlags & { nats?: string; node?: string; root?: string }>()
+  const flags = command.optsWithGlobals<NodeFlags & NatsAccess & { nats?: string; node?: string; root?: string }>()
   const { config, nats, node, root, natsPort, subjects, log, unpackThreads, only, set } = flags
-  const given = { config, nats, node, root, natsPort, subjects, log, unpackThreads, only, settings: set && pairs(set) }
+  const given = {
+    ...natsAccess(flags),
+    config,
+    nats,
+    node,
+    root,
+    natsPort,
+    subjects,
+    log,
+    unpackThreads,
+    only,
+    settings: set && pairs(set),
+  }
   return await readConfig(given, process.env)
 }
 

@@ -8,6 +8,8 @@ import { z } from 'zod'
 import { Failure, nodeName } from '../../messages/grammar/index.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 import { defaultNodeName, defaultRoot } from '../command/defaults.ts'
+import { type NatsAccess, natsAccess, natsAccessOf } from '../command/nats-access.ts'
+import { withoutPasswords } from '../command/nats-address.ts'
 
 const Port = z.int().min(0).max(65_535)
 
@@ -16,6 +18,12 @@ const Settings = z.strictObject({
   node: z.string().optional(),
   root: z.string().optional(),
   nats: z.string().optional(),
+  natsCa: z.string().optional(),
+  natsCert: z.string().optional(),
+  natsKey: z.string().optional(),
+  natsCreds: z.string().optional(),
+  natsNkey: z.string().optional(),
+  natsInbox: z.string().optional(),
   natsPort: Port.optional(),
   subjects: z
     .string()
@@ -34,8 +42,10 @@ export interface Config {
   readonly node: string
   /** directory of its state, absolute */
   readonly root: string
-  /** the NATS system it joins, user and password in the URL; undefined: it starts a server of its own */
+  /** the NATS system it joins, user and password in the URL, several URLs with commas; undefined: it starts a server of its own */
   readonly nats: string | undefined
+  /** files with what that asks for */
+  readonly natsAccess: NatsAccess
   /** port of its own server on 127.0.0.1; 0: any free one */
   readonly natsPort: number
   /** first tokens of every subject */
@@ -58,6 +68,7 @@ export async function readConfig(flags: Given & { config?: string | undefined },
     node: nodeName(given.node ?? defaultNodeName(hostname())),
     root: resolve(given.root ?? defaultRoot),
     nats: given.nats,
+    natsAccess: natsAccess(given),
     natsPort: given.natsPort ?? 0,
     subjects: given.subjects ?? 'gantry',
     log: given.log ?? 'info',
@@ -69,10 +80,7 @@ export async function readConfig(flags: Given & { config?: string | undefined },
 
 /** The same, fit to be shown: passwords are hidden. */
 export function shown(config: Config): Config {
-  if (config.nats === undefined || !URL.canParse(config.nats)) return config
-  const url = new URL(config.nats)
-  if (url.password) url.password = '***'
-  return { ...config, nats: url.href }
+  return config.nats === undefined ? config : { ...config, nats: withoutPasswords(config.nats) }
 }
 
 async function readSettings(path: string, mustExist: boolean): Promise<Given> {
@@ -91,6 +99,7 @@ function environment(env: NodeJS.ProcessEnv): Record<string, unknown> {
     node: env['GANTRY_NODE'],
     root: env['GANTRY_ROOT'],
     nats: env['GANTRY_NATS'],
+    ...natsAccessOf(env),
     natsPort: number(env['GANTRY_NATS_PORT']),
     subjects: env['GANTRY_SUBJECTS'],
     log: env['GANTRY_LOG'],

@@ -7,7 +7,7 @@ import { fromErrno } from '../../runtime/errno.ts'
 import { openLog } from '../../runtime/log.ts'
 import { shareHeaps } from '../../runtime/syscalls/index.ts'
 import { startThread, type Thread } from '../../runtime/workers.ts'
-import { natsAddress } from '../command/nats-address.ts'
+import { reachNats } from '../command/nats-access.ts'
 import { announce } from '../command/whereabouts.ts'
 import type { Config } from './config.ts'
 import { lockRoot } from './lock.ts'
@@ -36,19 +36,29 @@ export async function up(config: Config, { signal, onReady }: UpOptions): Promis
     config.nats === undefined
       ? stack.use(await startServer({ root, node, port: config.natsPort, path: process.env['PATH'], log }))
       : undefined
-  const nats = server?.address ?? natsAddress(config.nats ?? '')
+  const nats = server?.address ?? (await joined(config))
   await keepFacts(config, nats, log)
   const threads = await startThreads(config, nats, stack)
   const asking: Threads = {
     ping: () => Promise.all(threads.map(async (one) => ({ name: one.name, milliseconds: await one.ping({ timeoutMs: 4000 }) }))),
   }
   stack.use(await place({ thread: 'control', config, nats }, asking))
-  const { subjects } = config
-  stack.use(await announce(root, { node, pid: process.pid, url: config.nats ?? nats.url, credentials: server?.credentialsFile, subjects }))
-  onReady(`node ${node} is up: root ${root}, ${server ? 'own NATS server' : 'NATS'} ${nats.url}, pid ${process.pid}`)
+  const { subjects, natsAccess: access } = config
+  const urls = [nats.url].flat().join(',')
+  const its = server ? { credentials: server.credentialsFile } : { access: { natsInbox: nats.inbox, ...access } }
+  stack.use(await announce(root, { node, pid: process.pid, url: config.nats ?? urls, ...its, subjects }))
+  onReady(`node ${node} is up: root ${root}, ${server ? 'own NATS server' : 'NATS'} ${urls}, pid ${process.pid}`)
   const lost = await untilLost(signal, threads, server)
   log.info({}, lost ? `stopping: ${lost.message}` : 'stopping as told')
   if (lost) throw lost
+}
+
+/** A node is answered in an inbox of its own, whoever it is to NATS. */
+async function joined({ node, nats = '', natsAccess: access, settings }: Config): Promise<NatsAddress> {
+  const replicas = settings['nats.replicas'] === undefined ? undefined : Number(settings['nats.replicas'])
+  if (replicas !== undefined && ![1, 3, 5].includes(replicas))
+    throw new Failure('invalid_argument', `read the setting nats.replicas=${settings['nats.replicas']}: 1, 3 or 5 servers may keep a thing`)
+  return { ...(await reachNats(nats, { natsInbox: `_INBOX.${node}`, ...access })), replicas }
 }
 
 async function makeRoot(root: string): Promise<void> {

@@ -46,6 +46,8 @@ export interface NatsAddress {
   readonly tls?: NatsTls | undefined
   /** first tokens of the subjects we are answered on; who may listen to no others says so here (`_INBOX.<user>`, and `_INBOX` without one) */
   readonly inbox?: string | undefined
+  /** servers of it each stream and bucket is to be kept on; if left out as many as there are, and one for what is made */
+  readonly replicas?: number | undefined
 }
 
 /** PEM, all of it. */
@@ -65,8 +67,6 @@ export interface NatsOptions {
   readonly timeoutMs?: number | undefined
   /** ms between looks whether the server still answers (5,000); it is given up after three without an answer */
   readonly pingMs?: number | undefined
-  /** servers each stream and bucket is kept on; as they are if left out, one for those that are made */
-  readonly replicas?: number | undefined
   readonly log?: Log | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -96,7 +96,7 @@ export async function connectNats(address: NatsAddress, options: NatsOptions = {
   })
   try {
     const connection = await given(options.signal, connecting)
-    return new NatsBus(connection, { root: options.root ?? 'gantry', log: options.log ?? noLog, inbox, replicas: options.replicas })
+    return new NatsBus(connection, { root: options.root ?? 'gantry', log: options.log ?? noLog, inbox, replicas: address.replicas })
   } catch (error) {
     connecting.then((late) => late.close()).catch(() => {})
     throw fromNats(error, `connect to NATS at ${servers.map(withoutPassword).join(', ')}`)
