@@ -69,7 +69,7 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
     openTransfers({
       open: (blob) => openTransfer(components, blob),
       opened: hall.answer,
-      ended: (digest) => library.has(digest) || hall.leave(digest),
+      ended: (digest) => library.has(digest) || left(digest),
       log,
     }),
   )
@@ -83,7 +83,9 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
   }
   function removed(digest: Digest): void {
     library.remove(digest)
-    if (transfers.get(digest)) return
+    if (!transfers.get(digest)) left(digest)
+  }
+  function left(digest: Digest): void {
     hall.leave(digest)
     hall.tell(digest, { left: true })
   }

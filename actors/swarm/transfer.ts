@@ -91,7 +91,6 @@ export async function openTransfer(components: TransferComponents, { digest, siz
   const room = stack.use(await components.enter(digest, heard))
   const leaving = new AbortController()
   stack.defer(() => leaving.abort())
-  stack.defer(() => room.tell({ left: true }))
   const kept = stack.move()
   return {
     size,
