@@ -47,8 +47,9 @@ async function fromOthers(
   const { digest, size } = descriptor
   const { algorithm, hex } = digestParts(digest)
   try {
-    for await (const { node, complete, size: theirs } of components.holders({ signal })) {
-      if (!complete || theirs !== size) continue
+    // Who has it says so before it is known what its pieces hash to, which need not be: the bytes say what they are.
+    for await (const { node, size: theirs } of components.holders({ signal })) {
+      if (theirs !== size) continue
       const bytes = await whole(components, node, descriptor, signal)
       if (bytes && hash(algorithm, bytes, 'hex') === hex) return bytes
       if (bytes) components.blame(digest, node, undefined, 'the bytes it sent are not the blob')
