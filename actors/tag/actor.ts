@@ -1,16 +1,23 @@
 import { agreed } from '../../messages/agreed.ts'
+import type { content } from '../../messages/content.ts'
 import type { fetch } from '../../messages/fetch.ts'
-import { Failure, type Handlers } from '../../messages/grammar/index.ts'
+import { blobSubject, Failure, type Handlers } from '../../messages/grammar/index.ts'
 import type { image } from '../../messages/image.ts'
+import type { holders } from '../../messages/swarm.ts'
 import { tag } from '../../messages/tag.ts'
-import { formatReference, parseReference } from '../../messages/words/index.ts'
+import { digestToken, formatReference, parseReference } from '../../messages/words/index.ts'
 import { type Bucket, openBucket } from '../../runtime/bus/bucket.ts'
 import { client } from '../../runtime/bus/client.ts'
+import { askRoom } from '../../runtime/bus/room.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import type { Home } from '../../runtime/home.ts'
 import { type Asked, agreeOn, type Entry } from './agree.ts'
 import { freshnessOf } from './freshness.ts'
+import { type HeldComponents, heldAs } from './held.ts'
 import { shareName, unshareName } from './share.ts'
+
+/** ms a registry has: it may ask for patience, and is given it */
+const registryMs = 110_000
 
 /** What names stand for, known to the whole cluster. Without JetStream every node asks for itself, and no name is shared. */
 export async function startTag(home: Home): Promise<AsyncDisposable> {
@@ -30,6 +37,11 @@ export async function startTag(home: Home): Promise<AsyncDisposable> {
       await tables.transaction(() => outbox.put({ actor: 'tag', fact, entity: data.name, data }))
     },
   }
+  const held: HeldComponents = {
+    ...components,
+    info: (other, ...asked) => client<typeof content>(bus, { node: other, actor: 'content' }).info(...asked),
+    holders: (digest, options) => askRoom<typeof holders>(bus, { node, asked: blobSubject(bus.root, digestToken(digest)) }, options),
+  }
   const demand = async () => {
     const open = await buckets.get()
     if (!open) throw new Failure('unimplemented', 'share names: this NATS system has no JetStream')
@@ -40,14 +52,14 @@ export async function startTag(home: Home): Promise<AsyncDisposable> {
     async resolve({ reference, ...asked }, { signal, trace }) {
       const parsed = parseReference(reference)
       const wanted = freshnessOf(asked, settings)
-      const ask = () => fetching.resolve({ reference }, { signal, trace, timeoutMs: agreed.asked.ttlMs }).then((resolved) => resolved)
+      const name = formatReference(parsed)
+      const known =
+        parsed.digest !== undefined && !wanted.requireUpstream ? await heldAs(held, { name, digest: parsed.digest }, { signal }) : undefined
+      if (known) return { ...known, ageMs: 0, stale: false }
+      const ask = () => fetching.resolve({ reference }, { signal, trace, timeoutMs: registryMs }).then((resolved) => resolved)
       // Without its tag: a digest stands for the same for ever.
       const open = parsed.digest === undefined ? await buckets.get().catch(() => undefined) : undefined
-      return await agreeOn(
-        { ...components, ...open, ask, log },
-        { name: formatReference(parsed), digest: parsed.digest, wanted },
-        { signal },
-      )
+      return await agreeOn({ ...components, ...open, ask, log }, { name, digest: parsed.digest, wanted }, { signal })
     },
     async share({ name }, { signal }) {
       const { names } = await demand()
