@@ -12,7 +12,8 @@ export interface Found {
   readonly verb: string
   readonly kind: 'call' | 'feed'
   readonly failures: readonly string[]
-  readonly request: z.ZodType
+  /** JSON Schema of what it takes */
+  readonly takes: object
   readonly reply: z.ZodType
 }
 
@@ -25,7 +26,7 @@ export async function discover(client: TextClient, node: string): Promise<Map<st
   const blob = {
     kind: 'call',
     failures: holders.failures,
-    request: fromSchema(schemaOf(holders.request, 'input')),
+    takes: schemaOf(holders.request, 'input'),
     reply: fromSchema(schemaOf(holders.reply, 'output')),
   } as const
   return new Map([...found, { ...blob, verb: 'blob' }].map((one) => [one.verb, one]))
@@ -95,7 +96,7 @@ function foundOf(service: string, { name, metadata }: Info['endpoints'][number])
     verb: `${service.replace(/^gantry-/, '')}.${name}`,
     kind: metadata.kind as Found['kind'],
     failures: metadata.failures.split(',').filter(Boolean),
-    request: fromSchema(JSON.parse(metadata.request) as object),
+    takes: JSON.parse(metadata.request) as object,
     reply: fromSchema(JSON.parse(metadata.reply) as object),
   }
 }
