@@ -10,5 +10,7 @@ await run('gantry', 'Container images moved, unpacked and run by actors that tal
   gc: { summary: 'take away what nothing needs any more', load: async () => (await import('./gc.ts')).gc },
   why: { summary: 'say what keeps a thing', load: async () => (await import('./why.ts')).why },
   scrub: { summary: 'look at blobs and snapshots again', load: async () => (await import('./scrub.ts')).scrub },
+  accounts: { summary: 'write the accounts and permissions of a NATS server', load: async () => (await import('./accounts.ts')).accounts },
+  streams: { summary: 'make what NATS keeps for the nodes', load: async () => (await import('./streams.ts')).streams },
   config: { summary: 'print the configuration a node would run with', load: async () => (await import('./config.ts')).config },
 })

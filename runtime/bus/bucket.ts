@@ -50,6 +50,8 @@ export interface BucketInit {
   readonly ttlMs?: number
   /** whether values survive the server (true) or only their makers (false) */
   readonly kept: boolean
+  /** servers it is kept on; what the address of the bus says if left out */
+  readonly replicas?: number | undefined
 }
 
 /** ms an operation may take: a pull would sooner do without */
@@ -78,7 +80,7 @@ export async function openBucket<Value>(bus: Bus, init: BucketInit): Promise<Buc
   let store: KV
   try {
     manager = await jetstreamManager(connection, { timeout: patience })
-    await make(manager, { ...init, full, told, replicas: replicasOf(bus) })
+    await make(manager, { replicas: replicasOf(bus), ...init, full, told })
     store = await new Kvm(jetstream(connection, { timeout: patience })).open(full)
   } catch (error) {
     if (isWithout(error)) return undefined
@@ -132,7 +134,6 @@ export async function openBucket<Value>(bus: Bus, init: BucketInit): Promise<Buc
 interface Making extends BucketInit {
   readonly full: string
   readonly told: string
-  readonly replicas: number | undefined
 }
 
 /** See to it that the stream of a bucket is there, and as it should be. One that somebody else made, and who may not change it, is taken as it is. */
