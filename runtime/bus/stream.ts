@@ -1,4 +1,5 @@
 /** The stream that keeps the facts. One of the two files that know the JetStream library. */
+import { isDeepStrictEqual } from 'node:util'
 import {
   type Consumer,
   DeliverPolicy,
@@ -10,15 +11,18 @@ import {
   jetstreamManager,
   RetentionPolicy,
   StorageType,
+  type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream'
 import { eventSubject, Failure, type Protocol } from '../../messages/grammar/index.ts'
+import { retry } from '../retry.ts'
 import type { Bus } from './bus.ts'
 import { streamName, dedupeMs as usualDedupeMs } from './durable.ts'
 import { type Envelope, openEnvelope } from './envelope.ts'
 import { type Hearing, subjectsOf } from './hearing.ts'
 import { matches } from './matches.ts'
-import { connectionOf } from './nats.ts'
+import { connectionOf, isDenied, replicasOf } from './nats.ts'
+import { isNobody } from './packet.ts'
 
 /** How much is kept, and for how long. */
 export interface Keeping {
@@ -30,37 +34,60 @@ export interface Keeping {
   readonly maxBytes?: number | undefined
   /** ms in which a fact told twice is kept once (2 minutes) */
   readonly dedupeMs?: number | undefined
+  /** servers they are kept on; what the address of the bus says if left out */
+  readonly replicas?: number | undefined
 }
 
 const day = 24 * 60 * 60 * 1_000
 
 /**
  * Make sure that the durable events of these protocols are kept; those that are not durable pass by. Any node may do it at any time: what another
- * node wants kept goes on being kept. Only what a server 2.9 can do is used. Answers false when there is no JetStream.
+ * node wants kept goes on being kept. Only what a server 2.9 can do is used. Answers false when there is no JetStream. Fails with permission_denied when they are not
+ * kept, and that is not ours to change.
  */
 export async function keepEvents(bus: Bus, keeping: Keeping): Promise<boolean> {
   const name = streamName(bus.root)
   const { maxAgeMs = 7 * day, maxBytes = 256 * 1024 * 1024, dedupeMs = usualDedupeMs } = keeping
   const bounds = { max_age: nanoseconds(maxAgeMs), max_bytes: maxBytes, duplicate_window: nanoseconds(Math.min(dedupeMs, maxAgeMs)) }
   const subjects = durableSubjects(bus.root, keeping.protocols)
+  const { replicas = replicasOf(bus) } = keeping
+  const wanted = {
+    ...bounds,
+    // A receipt can be sent anywhere, also where it would be read as a wish to purge.
+    deny_purge: true,
+    deny_delete: true,
+    ...(replicas !== undefined && { num_replicas: replicas }),
+  }
   try {
     const manager = await managerOf(bus)
     if (!manager) return false
-    const kept = (await streamOf(manager, name))?.config.subjects
-    if (kept) await manager.streams.update(name, { ...bounds, subjects: [...new Set([...kept, ...subjects])] })
-    else
-      await manager.streams.add({
-        name,
-        subjects,
-        ...bounds,
-        storage: StorageType.File,
-        retention: RetentionPolicy.Limits,
-        discard: DiscardPolicy.Old,
-      })
+    const there = (await streamOf(manager, name))?.config
+    if (!there) await manager.streams.add({ ...asMade, ...wanted, name, subjects })
+    else await change(manager, there, { ...wanted, subjects: [...new Set([...there.subjects, ...subjects])] })
     return true
   } catch (error) {
+    if (isDenied(error))
+      throw new Failure(
+        'permission_denied',
+        `keep events in the stream ${name}: this user may not make or change it; an operator may, with "gantry streams"`,
+      )
     throw new Failure('unavailable', `keep events in the stream ${name}: ${(error as Error).message}`, { cause: error })
   }
+}
+
+const asMade = { storage: StorageType.File, retention: RetentionPolicy.Limits, discard: DiscardPolicy.Old }
+
+/** Nothing is asked for that is so already. What keeps every subject may stay as it is, where it is not ours to change. */
+async function change(
+  manager: JetStreamManager,
+  there: StreamConfig,
+  wanted: Partial<StreamConfig> & { subjects: string[] },
+): Promise<void> {
+  const same = (key: string) => isDeepStrictEqual(there[key as keyof StreamConfig], wanted[key as keyof StreamConfig])
+  if (Object.keys(wanted).every(same)) return
+  await manager.streams.update(there.name, wanted).catch((error: unknown) => {
+    if (!isDenied(error) || !same('subjects')) throw error
+  })
 }
 
 /** Which kept facts, and whether to go on with new ones. */
@@ -94,46 +121,79 @@ export async function* recall(bus: Bus, recalling: Recalling = {}): AsyncGenerat
   const { entity, from = 1, since, last, follow = false, signal } = recalling
   signal?.throwIfAborted()
   const wanted = subjectsOf(bus.root, recalling)
-  const stream = await openStream(bus)
+  const stream = await openStream(bus, signal)
   const about = (event: Kept) => entity === undefined || event.subject === entity
   const start = since
     ? { deliver_policy: DeliverPolicy.StartTime, opt_start_time: since.toISOString() }
     : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from }
-  const end = stream.info.state.last_seq
-  const parts = filtersOf(wanted, stream.info.config.subjects).map((filter) => read(stream, { filter, start, wanted, end, signal }))
+  const { end } = stream
+  const parts = filtersOf(wanted, stream.subjects).map((filter) => read(stream, { filter, start, wanted, end, signal }))
   const kept = filtered(merged(parts), (event) => event.seq >= from && about(event))
   yield* last ? newest(kept, last) : kept
   if (!follow) return
   const next = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(from, end + 1) }
-  const [filter] = filtersOf([common(wanted)], stream.info.config.subjects)
+  const [filter] = filtersOf([common(wanted)], stream.subjects)
   yield* filtered(read(stream, { filter, start: next, wanted, signal }), about)
 }
 
 /** A stream that is there. */
 interface Stream {
   readonly name: string
-  readonly info: StreamInfo
-  consumer(options: Readonly<Record<string, unknown>>): Promise<Consumer>
+  readonly subjects: readonly string[]
+  /** the last place anything was put */
+  readonly end: number
+  /** Waits for a server that is away. */
+  consumer(options: Readonly<Record<string, unknown>>, signal: AbortSignal | undefined): Promise<Consumer>
 }
 
-async function openStream(bus: Bus): Promise<Stream> {
+/** The library would ask for seconds while it is not connected; the bus knows at once. */
+async function openStream(bus: Bus, signal: AbortSignal | undefined): Promise<Stream> {
   const name = streamName(bus.root)
   const connection = connectionOf(bus)
-  const info = await attempt(async () => {
-    const manager = await managerOf(bus)
-    return manager && (await streamOf(manager, name))
+  const attempt = `recall events of the stream ${name}`
+  const info = await streamInfo(bus, name, signal).catch((error: unknown) => {
+    const { code, message } = Failure.from(error)
+    throw new Failure(code === 'deadline_exceeded' ? 'unavailable' : code, `${attempt}: ${message}`, { cause: error })
   })
-  if (!connection || !info) throw new Failure('unimplemented', `recall events: this NATS system keeps none in ${name}`)
-  return { name, info, consumer: (options) => attempt(() => jetstream(connection).consumers.get(name, options)) }
-
-  async function attempt<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      throw new Failure('unavailable', `recall events of the stream ${name}: ${(error as Error).message}`, { cause: error })
-    }
+  if (!connection || !info) throw new Failure('unimplemented', `${attempt}: this NATS system keeps none`)
+  return {
+    name,
+    subjects: info.config.subjects,
+    end: info.state.last_seq,
+    consumer: (options, signal) =>
+      retry(
+        () =>
+          jetstream(connection)
+            .consumers.get(name, options)
+            .catch((error: unknown) => {
+              const code = error instanceof JetStreamApiError && error.status < 500 ? 'internal' : 'unavailable'
+              throw new Failure(code, `${attempt}: ${(error as Error).message}`, { cause: error })
+            }),
+        { tries: Number.POSITIVE_INFINITY, signal },
+      ),
   }
 }
+
+/** Undefined when there is none for us. */
+async function streamInfo(bus: Bus, name: string, signal: AbortSignal | undefined): Promise<StreamInfo | undefined> {
+  try {
+    const sending = { timeoutMs: 5_000, signal }
+    const { payload } = await bus.request(`$JS.API.STREAM.INFO.${name}`, { headers: {}, payload: new Uint8Array() }, sending)
+    const info = JSON.parse(Buffer.from(payload).toString()) as StreamInfo & ApiErrorResponse
+    if (!info.error) return info
+    if (info.error.code === notThere || info.error.err_code === JetStreamApiCodes.JetStreamNotEnabledForAccount) return undefined
+    throw new Failure('unavailable', info.error.description)
+  } catch (error) {
+    if (isNobody(error)) return undefined
+    throw error
+  }
+}
+
+interface ApiErrorResponse {
+  readonly error?: { readonly code: number; readonly err_code: number; readonly description: string }
+}
+
+const notThere = 404
 
 /**
  * What to ask the server for, to get these subjects: a filter must lie within a subject of the stream, or one of those within the filter, or it is refused.
@@ -166,9 +226,13 @@ interface Reading {
   readonly signal: AbortSignal | undefined
 }
 
+/** ms the server keeps a consumer nobody reads from */
+const idleMs = 60_000
+
 /** Read on through one consumer, which is made anew when the server has lost it. */
 async function* read(stream: Stream, { filter, start, wanted, end, signal }: Reading): AsyncGenerator<Kept> {
-  const consumer = await stream.consumer({ ...start, ...(filter !== undefined && { filter_subjects: filter }) })
+  const options = { ...start, ...(filter !== undefined && { filter_subjects: filter }), inactive_threshold: nanoseconds(idleMs) }
+  const consumer = await stream.consumer(options, signal)
   if (end !== undefined && (await consumer.info(true)).num_pending === 0) return
   const messages = await consumer.consume({ max_messages: 256, idle_heartbeat: 5_000 })
   const stop = () => messages.stop()
