@@ -2,13 +2,14 @@
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as later } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { Agreement } from '../../actors/swarm/claims.ts'
 import { blobSubject } from '../../messages/grammar/index.ts'
 import { protocols } from '../../messages/index.ts'
 import { type Gained, pieceSize, type swarm } from '../../messages/swarm.ts'
 import { digestToken } from '../../messages/words/index.ts'
-import { type Blob, blobOf } from '../../ops/lab/images.ts'
+import { type Blob, makeImage, makeLayer } from '../../ops/lab/images.ts'
 import { type Origin, startOrigin } from '../../ops/lab/origin.ts'
 import { openBucket } from '../../runtime/bus/bucket.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
@@ -52,12 +53,13 @@ afterEach(() => origin.fail(undefined))
 for (const turns of whole ? hostilities : (['lying', 'dying'] as const)) {
   for (const moment of whole ? [0, ...moments] : moments) {
     test(`a peer that is ${turns} from ${moment} % on`, { timeout }, async () => {
-      const { blob, reference } = aBlob()
+      const { blob, reference } = await anImage()
       await using blamed = listen<typeof swarm, 'blamed'>(bus, { actor: 'swarm', fact: 'blamed' })
       await blamed.ready
-      const after = part(blob, moment)
+      const after = Math.floor((blob.descriptor.size * moment) / 100)
       await using _peer = await startHostilePeer(await nats.connect(), { node: turns, blob, turns, after })
-      await allBring(reference, blob)
+      await Promise.all(nodes.map((node) => node.pull(reference)))
+      await allHave(blob)
       expect(readTwice(blob)).toBeLessThanOrEqual(window)
       if (turns !== 'lying') return
       for await (const { data } of blamed) {
@@ -71,11 +73,11 @@ for (const turns of whole ? hostilities : (['lying', 'dying'] as const)) {
 
 for (const moment of moments) {
   test(`who reads from the registry is killed at ${moment} %, and comes back`, { timeout }, async () => {
-    const { blob, reference } = aBlob()
-    const { victim, others } = await atMoment(reference, blob, moment, async (node) => await node.kill())
+    const { blob, reference } = await anImage()
+    const { victim, others, its } = await atMoment(reference, blob, moment, async (node) => await node.kill())
     await Promise.all(others)
     await victim.restart()
-    await victim.bring(reference, blob)
+    await its
     await allHave(blob)
     expect(readTwice(blob)).toBeLessThanOrEqual(window)
   })
@@ -83,7 +85,7 @@ for (const moment of moments) {
 
 for (const moment of whole ? moments : []) {
   test(`who reads from the registry is frozen at ${moment} %, and thaws when the others are done`, { timeout }, async () => {
-    const { blob, reference } = aBlob()
+    const { blob, reference } = await anImage()
     const { victim, others, its } = await atMoment(reference, blob, moment, async (node) => node.freeze())
     await Promise.all(others)
     victim.thaw()
@@ -95,18 +97,19 @@ for (const moment of whole ? moments : []) {
 
 for (const moment of moments) {
   test(`the store of who has a blob is wiped behind its back at ${moment} %`, { timeout }, async () => {
-    const { blob, reference } = aBlob()
+    const { blob, reference } = await anImage()
+    const { digest, size } = blob.descriptor
     const [first, ...rest] = nodes as [SharingNode, ...SharingNode[]]
-    await first.bring(reference, blob)
+    await first.pull(reference)
     await using gained = await gaining(blob, rest)
-    const brought = rest.map((node) => node.bring(reference, blob))
+    const pulled = rest.map((node) => node.pull(reference))
     await gained.reached(moment)
-    await rm(join(first.root, 'content', 'blobs', ...blob.descriptor.digest.split(':')))
-    const gone = blob.descriptor.size - gained.pieces.size * pieceSize
-    await Promise.all(brought)
-    expect(readTwice(blob) - gone).toBeLessThanOrEqual(window)
-    await first.remove(blob)
-    await first.bring(reference, blob)
+    await rm(join(first.root, 'content', 'blobs', ...digest.split(':')))
+    const nowhere = size - gained.pieces.size * pieceSize
+    await Promise.all(pulled)
+    expect(readTwice(blob) - nowhere).toBeLessThanOrEqual(window)
+    await first.remove(digest)
+    await first.pull(reference)
     await allHave(blob)
   })
 }
@@ -114,34 +117,46 @@ for (const moment of moments) {
 for (const [what, fault] of Object.entries(registryFaults)) {
   for (const moment of whole ? moments : []) {
     test(`the registry ${what} at ${moment} %`, { timeout }, async () => {
-      const { blob, reference } = aBlob()
+      const { blob, reference } = await anImage()
       await using hold = holding(blob, moment)
-      const brought = nodes.map((node) => node.bring(reference, blob))
+      const pulled = nodes.map((node) => node.pull(reference))
       await hold.reached
       fault(origin)
       hold.release()
-      await Promise.all(brought)
+      await Promise.all(pulled)
       await allHave(blob)
       expect(readTwice(blob)).toBeLessThanOrEqual(window)
     })
   }
 }
 
-function aBlob(): { blob: Blob; reference: string } {
-  const blob = blobOf('application/octet-stream', randomBytes(24 * pieceSize))
-  origin.serveBlob(blob)
-  return { blob, reference: `${origin.host}/library/faults:latest` }
+for (const awayMs of whole ? [0, 30_000] : [0]) {
+  for (const moment of moments) {
+    test(`the NATS server is killed at ${moment} %, and is back after ${awayMs / 1000} s`, { timeout }, async () => {
+      const { blob, reference } = await anImage()
+      await using hold = holding(blob, moment)
+      const pulled = nodes.map((node) => node.pull(reference))
+      await hold.reached
+      await nats.kill()
+      hold.release()
+      await later(awayMs)
+      await nats.restart()
+      await Promise.all(pulled)
+      await allHave(blob)
+      // each of them was reading
+      expect(readTwice(blob)).toBeLessThanOrEqual(nodes.length * window)
+    })
+  }
 }
 
-const part = ({ descriptor: { size } }: Blob, percent: number): number => Math.floor((size * percent) / 100)
-
-async function allBring(reference: string, blob: Blob): Promise<void> {
-  await Promise.all(nodes.map((node) => node.bring(reference, blob)))
-  await allHave(blob)
+/** An image of one layer, at the registry. */
+async function anImage(): Promise<{ blob: Blob; reference: string }> {
+  const blob = await makeLayer({ tar: randomBytes(24 * pieceSize), compression: 'none' })
+  return { blob, reference: origin.serve('library/faults', await makeImage({ layers: [blob] }), blob.descriptor.digest.slice(-12)) }
 }
 
-async function allHave(blob: Blob): Promise<void> {
-  await Promise.all(nodes.map((node) => node.verify(blob)))
+async function allHave({ descriptor }: Blob): Promise<void> {
+  await Promise.all(nodes.map((node) => node.verify(descriptor.digest)))
 }
 
 /** Bytes the registry sent more than once. */
@@ -152,16 +167,16 @@ function holding({ descriptor }: Blob, moment: number): { reached: Promise<void>
   return { ...hold, [Symbol.asyncDispose]: async () => hold.release() }
 }
 
-/** All bring a blob; when so much was read from the registry, something is done to one who reads there. */
+/** All pull an image; when so much was read from the registry, something is done to one who reads there. */
 async function atMoment(reference: string, blob: Blob, moment: number, work: (node: SharingNode) => Promise<void>) {
   await using hold = holding(blob, moment)
-  const brought = new Map(nodes.map((node) => [node.name, node.bring(reference, blob)]))
-  for (const one of brought.values()) one.catch(() => {})
+  const pulled = new Map(nodes.map((node) => [node.name, node.pull(reference)]))
+  for (const one of pulled.values()) one.catch(() => {})
   await hold.reached
   const victim = await aReader(blob)
   await work(victim)
-  const others = [...brought].filter(([name]) => name !== victim.name).map(([, one]) => one)
-  return { victim, others, its: brought.get(victim.name) }
+  const others = [...pulled].filter(([name]) => name !== victim.name).map(([, one]) => one)
+  return { victim, others, its: pulled.get(victim.name) }
 }
 
 /** One of those who claim pieces of a blob at the moment. */

@@ -1,30 +1,23 @@
 /** Real nodes that share blobs: each a process and a root of its own, all on one NATS server. */
 import type { content } from '../../messages/content.ts'
 import type { Client } from '../../messages/grammar/index.ts'
-import type { ingest } from '../../messages/ingest.ts'
-import type { swarm } from '../../messages/swarm.ts'
-import type { Blob } from '../../ops/lab/images.ts'
+import type { pull } from '../../messages/pull.ts'
+import type { Digest } from '../../messages/words/index.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
 import { client } from '../../runtime/bus/client.ts'
-import { type RunningNode, startNode } from './node.ts'
+import { retry } from '../../runtime/retry.ts'
+import { startNode } from './node.ts'
 
-/** Where the bytes of a blob came from. */
-export interface Sources {
-  readonly origin: number
-  readonly peers: Readonly<Record<string, number>>
-}
-
-/** A node that moves blobs and nothing else. */
+/** A node that pulls, and unpacks nothing. */
 export interface SharingNode extends AsyncDisposable {
   readonly name: string
-  readonly pid: number
   readonly root: string
-  /** Bring a blob into content, as a pull does; answers where it came from. */
-  bring(name: string, blob: Blob): Promise<Sources>
-  /** Fails when its content does not have the blob, or other bytes by its name. */
-  verify(blob: Blob): Promise<void>
+  /** Pull an image; resolves when it is there, whatever becomes of the bus, or of the node, meanwhile. Fails when the pull does. */
+  pull(reference: string): Promise<void>
+  /** Fails when its content does not have a blob, or other bytes by its name. */
+  verify(digest: Digest): Promise<void>
   /** Have it forget a blob. */
-  remove(blob: Blob): Promise<void>
+  remove(digest: Digest): Promise<void>
   /** End it as a crash does. */
   kill(): Promise<void>
   freeze(): void
@@ -33,54 +26,42 @@ export interface SharingNode extends AsyncDisposable {
   restart(): Promise<void>
 }
 
-const actors = ['lease', 'content', 'ingest', 'fetch', 'swarm']
+const actors = ['lease', 'content', 'ingest', 'fetch', 'swarm', 'image', 'tag', 'pull']
 
 /** Start one on a NATS server; `bus` is what it is asked over. */
-export async function startSharingNode(
-  bus: Bus,
-  { nats, root, name, set = [] }: { nats: string; root: string; name: string; set?: readonly string[] },
-): Promise<SharingNode> {
-  const start = () => startNode({ root, name, args: ['--nats', nats, '--only', ...actors, ...(set.length > 0 ? ['--set', ...set] : [])] })
-  let node: RunningNode = await start()
-  const asks = {
-    ingest: client<typeof ingest>(bus, { node: name, actor: 'ingest' }),
-    swarm: client<typeof swarm>(bus, { node: name, actor: 'swarm' }, { heartbeatMs: 60_000 }),
-    content: client<typeof content>(bus, { node: name, actor: 'content' }, { timeoutMs: 60_000 }),
-  }
+export async function startSharingNode(bus: Bus, { nats, root, name }: { nats: string; root: string; name: string }): Promise<SharingNode> {
+  const start = () => startNode({ root, name, args: ['--nats', nats, '--only', ...actors] })
+  let node = await start()
+  const blobs = client<typeof content>(bus, { node: name, actor: 'content' }, { timeoutMs: 60_000 })
+  const pulls = client<typeof pull>(bus, { node: name, actor: 'pull' })
   return {
     name,
     root,
-    get pid() {
-      return node.pid
-    },
-    bring: (reference, blob) => bring(asks, reference, blob),
-    async verify({ descriptor: { digest, size } }) {
-      const found = await asks.content.verify({ digest })
-      if (found.size !== size) throw new Error(`${name} has ${found.size} bytes of ${digest}`)
-    },
-    remove: async ({ descriptor: { digest } }) => void (await asks.content.remove({ digest })),
+    pull: (reference) => pullWhole(pulls, reference),
+    verify: async (digest) => void (await blobs.verify({ digest })),
+    remove: async (digest) => void (await blobs.remove({ digest })),
     kill: () => node.kill(),
     freeze: () => void process.kill(node.pid, 'SIGSTOP'),
     thaw: () => void process.kill(node.pid, 'SIGCONT'),
     async restart() {
       node = await start()
     },
-    async [Symbol.asyncDispose]() {
-      await node[Symbol.asyncDispose]()
-    },
+    [Symbol.asyncDispose]: () => node[Symbol.asyncDispose](),
   }
 }
 
-interface Asks {
-  readonly ingest: Client<typeof ingest>
-  readonly swarm: Client<typeof swarm>
-}
+/** How long a node that is away, or a bus that is, is asked again. */
+const away = { tries: 1_000, mostMs: 1_000 }
 
-async function bring({ ingest, swarm }: Asks, name: string, { descriptor }: Blob): Promise<Sources> {
-  const { digest, size } = descriptor
-  const { token, path, offset } = await ingest.open({ reference: digest, expected: digest, total: size })
-  let sources: Sources = { origin: 0, peers: {} }
-  for await (const item of swarm.bring({ name, descriptor, token, path, offset })) sources = item.sources
-  await ingest.commit({ token, size, digest }, { timeoutMs: 60_000 })
-  return sources
+async function pullWhole(ask: Client<typeof pull>, reference: string): Promise<void> {
+  const { ticket } = await retry(async () => await ask.start({ reference, unpack: false }), away)
+  while (true) {
+    const watching = async () => {
+      for await (const _ of ask.follow({ ticket }));
+    }
+    await watching().catch(() => {})
+    const { state, why } = await retry(async () => await ask.status({ ticket }), away)
+    if (state === 'done') return
+    if (why) throw new Error(`pull ${reference}: ${why.code}: ${why.message}`)
+  }
 }
