@@ -118,22 +118,29 @@ export interface Kept extends Envelope {
  * Fails with unimplemented when nothing is kept here, with unavailable when the stream does not answer. Once begun it waits for a server that is away.
  */
 export async function* recall(bus: Bus, recalling: Recalling = {}): AsyncGenerator<Kept> {
-  const { entity, from = 1, since, last, follow = false, signal } = recalling
+  const { entity, since, last, follow = false, signal } = recalling
   signal?.throwIfAborted()
   const wanted = subjectsOf(bus.root, recalling)
   const stream = await openStream(bus, signal)
-  const about = (event: Kept) => entity === undefined || event.subject === entity
-  const start = since
-    ? { deliver_policy: DeliverPolicy.StartTime, opt_start_time: since.toISOString() }
-    : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from }
   const { end } = stream
-  const parts = filtersOf(wanted, stream.subjects).map((filter) => read(stream, { filter, start, wanted, end, signal }))
-  const kept = filtered(merged(parts), (event) => event.seq >= from && about(event))
-  yield* last ? newest(kept, last) : kept
+  const from = Math.max(recalling.from ?? 1, since ? await placeAt(stream, since, signal) : 1)
+  const about = (event: Kept) => entity === undefined || event.subject === entity
+  if (from <= end) {
+    const parts = filtersOf(wanted, stream.subjects).map((filter) => read(stream, { filter, wanted, from, end, signal }))
+    const kept = filtered(merged(parts), about)
+    yield* last ? newest(kept, last) : kept
+  }
   if (!follow) return
-  const next = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(from, end + 1) }
   const [filter] = filtersOf([common(wanted)], stream.subjects)
-  yield* filtered(read(stream, { filter, start: next, wanted, signal }), about)
+  yield* filtered(read(stream, { filter, wanted, from: Math.max(from, end + 1), signal }), about)
+}
+
+/** Where what was told since then begins. The library forgets the time when it makes a consumer anew; a place it remembers. */
+async function placeAt({ consumer }: Stream, since: Date, signal: AbortSignal | undefined): Promise<number> {
+  const looking = await consumer({ deliver_policy: DeliverPolicy.StartTime, opt_start_time: since.toISOString() }, signal)
+  const { delivered } = await looking.info(true)
+  await looking.delete()
+  return delivered.stream_seq + 1
 }
 
 /** A stream that is there. */
@@ -219,8 +226,8 @@ const common = (wanted: readonly string[]): string =>
 interface Reading {
   /** all of the stream, unless given */
   readonly filter: string | undefined
-  readonly start: Readonly<Record<string, unknown>>
   readonly wanted: readonly string[]
+  readonly from: number
   /** the last place to read; goes on for ever unless given */
   readonly end?: number | undefined
   readonly signal: AbortSignal | undefined
@@ -230,7 +237,8 @@ interface Reading {
 const idleMs = 60_000
 
 /** Read on through one consumer, which is made anew when the server has lost it. */
-async function* read(stream: Stream, { filter, start, wanted, end, signal }: Reading): AsyncGenerator<Kept> {
+async function* read(stream: Stream, { filter, wanted, from, end, signal }: Reading): AsyncGenerator<Kept> {
+  const start = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from }
   const options = { ...start, ...(filter !== undefined && { filter_subjects: filter }), inactive_threshold: nanoseconds(idleMs) }
   const consumer = await stream.consumer(options, signal)
   if (end !== undefined && (await consumer.info(true)).num_pending === 0) return

@@ -81,6 +81,22 @@ test('what was kept is recalled from a place on, and each fact says its place', 
   expect(await recalled(bus, { from: 10 })).toEqual([])
 })
 
+test('what was kept is recalled since a time', async () => {
+  await using nats = await startNats({ jetstream: true })
+  const bus = await nats.connect()
+  await keepEvents(bus, { protocols })
+  await tellAll(bus, story.slice(0, 3))
+  const told = Date.now()
+  await expect.poll(() => Date.now()).toBeGreaterThan(told)
+  const since = new Date()
+  await tellAll(bus, story.slice(3))
+  expect(await recalled(bus, { since })).toEqual(story.slice(3))
+  expect(await recalled(bus, { since, patterns: ['snapshot.>'] })).toEqual(['n2 snapshot.removed s'])
+  expect(await recalled(bus, { since, from: 8 })).toEqual(story.slice(7))
+  expect(await recalled(bus, { since: new Date(0) })).toEqual(story)
+  expect(await recalled(bus, { since: new Date(Date.now() + 60_000) })).toEqual([])
+})
+
 test('all that was told of one thing is recalled in order, and the newest of each thing', async () => {
   await using nats = await startNats({ jetstream: true })
   const bus = await nats.connect()
