@@ -238,7 +238,8 @@ function openTable<V>(tree: RootDatabase<unknown, Buffer>, name: string, state: 
     *range({ after, prefix = '', limit = Number.POSITIVE_INFINITY } = {}) {
       const end = Buffer.concat([keyOf(prefix), Buffer.of(0xff)]) // no UTF-8 has this byte
       let start = keyOf(prefix)
-      const next = after === undefined ? start : keyOf(`${after}\0`)
+      if (start.length > keyBytes) return
+      const next = after === undefined ? start : storable(keyOf(`${after}\0`))
       if (next.compare(start) > 0) start = next
       for (let left = limit; left > 0; ) {
         toRead()
@@ -251,6 +252,14 @@ function openTable<V>(tree: RootDatabase<unknown, Buffer>, name: string, state: 
       }
     },
   }
+}
+
+/** The first key that can be in a table, not before one that may be too long to be. */
+function storable(key: Buffer<ArrayBuffer>): Buffer<ArrayBuffer> {
+  if (key.length <= keyBytes) return key
+  const cut = key.subarray(0, keyBytes)
+  cut[keyBytes - 1] = (cut.at(-1) ?? 0) + 1 // no UTF-8 has 0xff
+  return cut
 }
 
 /**

@@ -57,9 +57,9 @@ export function decode(packet: Packet): unknown {
   try {
     return encoding === 'msgpack' ? packr.unpack(packet.payload) : JSON.parse(Buffer.from(packet.payload).toString())
   } catch (error) {
-    throw new Failure('invalid_argument', `read a ${encoding} payload of ${packet.payload.length} bytes: ${(error as Error).message}`, {
-      cause: error,
-    })
+    // What cannot be read is quoted in it, whatever it is.
+    const why = (error as Error).message.toWellFormed().replaceAll(/[\s\p{Cc}]+/gu, ' ')
+    throw new Failure('invalid_argument', `read a ${encoding} payload of ${packet.payload.length} bytes: ${why}`, { cause: error })
   }
 }
 

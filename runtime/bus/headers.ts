@@ -44,7 +44,10 @@ export function failurePacket(failure: Failure, encoding: Encoding, headers: Rea
     headers: {
       ...headers,
       ...encodingHeaders(encoding),
-      [header.error]: failure.message.replace(/\s+/g, ' ').slice(0, 1_024),
+      [header.error]: failure.message
+        .replaceAll(/[\s\p{Cc}]+/gu, ' ')
+        .slice(0, 1_024)
+        .toWellFormed(),
       [header.errorCode]: String(numbers[failure.code]),
     },
     payload: encode({ error: failure.toJSON() }, encoding),

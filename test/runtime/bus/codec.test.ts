@@ -51,6 +51,20 @@ test('what cannot be read is invalid_argument', () => {
   expect(() => decode({ headers: {}, payload: Buffer.from('{') })).toThrow(expect.objectContaining({ code: 'invalid_argument' }))
 })
 
+test('what could not be read is quoted in a way that can be shown', () => {
+  for (const payload of ['\u001b[2J', '{"a":\0', '\udbdb', '\ufffd\n\n{']) {
+    const said = (() => {
+      try {
+        return String(decode({ headers: {}, payload: Buffer.from(payload, 'utf16le') }))
+      } catch (error) {
+        return (error as Error).message
+      }
+    })()
+    expect(said).toMatch(/^read a json payload of \d+ bytes: [^\p{Cc}]+$/u)
+    expect(said.isWellFormed()).toBe(true)
+  }
+})
+
 test('a key named __proto__ is only a key', () => {
   const hostile = '{"__proto__":{"polluted":true}}'
   for (const payload of [Buffer.from(hostile)]) decode({ headers: {}, payload })
