@@ -1,7 +1,7 @@
 /** What is being answered: who may stop it, and when it is over. */
 import { randomUUID } from 'node:crypto'
 import { cancelSubject, Failure } from '../../messages/grammar/index.ts'
-import type { Bus, Interest } from './bus.ts'
+import type { Bus, Interest, Packet } from './bus.ts'
 import { decode, encode } from './codec.ts'
 import { type Pace, paceSubject } from './pace.ts'
 
@@ -28,11 +28,10 @@ export class Inflight implements AsyncDisposable {
 
   constructor(bus: Bus, node: string) {
     const cancelled = bus.subscribe(cancelSubject(bus.root), (delivery) => {
-      const { call } = decode(delivery) as { call: string }
-      this.#running.get(call)?.controller.abort(new Failure('cancelled', 'the caller gave up'))
+      this.#running.get(wordOf(delivery).call)?.controller.abort(new Failure('cancelled', 'the caller gave up'))
     })
     const taken = bus.subscribe(paceSubject(bus.root, node), (delivery) => {
-      const { call, items } = decode(delivery) as { call: string; items: number }
+      const { call, items } = wordOf(delivery)
       this.#running.get(call)?.pace?.allow(items)
     })
     this.#interests = [cancelled, taken]
@@ -83,6 +82,17 @@ export function cancel(bus: Bus, call: string): void {
     bus.publish(cancelSubject(bus.root), { headers: {}, payload: encode({ call }, 'json') })
   } catch {
     // Nobody to tell.
+  }
+}
+
+/** What a caller says about a request at work. Anybody may say anything here, and what makes no sense is about none. */
+function wordOf(packet: Packet): { call: string; items: number } {
+  try {
+    const said: unknown = decode(packet)
+    const { call, items } = Object.assign({ call: '', items: 0 }, said)
+    return { call: String(call), items: Number.isSafeInteger(items) && items > 0 ? items : 0 }
+  } catch {
+    return { call: '', items: 0 }
   }
 }
 
