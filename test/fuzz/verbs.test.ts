@@ -40,10 +40,19 @@ beforeAll(async () => {
   for (const path of paths.slice(0, 2)) await mkdir(path)
   await writeFile(join(directory, 'c'), 'a file')
   sandbox = { paths, registry, now: (what, which) => given[what]?.at(which % (given[what]?.length || 1)) ?? what }
+  for (const reference of ['ref-1', 'ref-2', 'ref-3']) learned(await ask('ingest.open', { reference }))
+  await ask('lease.create', { id: 'lease-1' })
   kept = serveImage(registry, 'kept', await makeImage({ layers: [[{ name: 'kept', content: 'kept' }], [{ name: 'too', content: 'too' }]] }))
   const image = await busyboxImage({ layers: [[{ name: 'spare', content: 'spare' }]] })
   const spare = serveImage(registry, 'spare', image)
   for (const reference of [kept, spare]) await pulled(reference)
+  await ask('snapshot.prepare', { key: 'key-1' })
+  for (const [verb, more] of [
+    ['container.create', { image: spare, args: ['sh', '-c', 'echo hi; sleep 1000'] }],
+    ['exec.create', {}],
+    ['exec.start', {}],
+  ] as const)
+    await ask(verb, { id: 'box-1', ...more })
   const digests = [...image.layers, image.config, image.manifest].map(({ descriptor }) => descriptor.digest)
   const chain = chainIds(image.layers.map(({ diffId }) => diffId))
   const keys = ['key-1', 'key-2', 'name-1', ...chain]
@@ -99,6 +108,7 @@ test('whatever is asked of any verb is answered, as declared or with a failure, 
 /** Send one, wait for the first word of the answer, and say what is wrong with it. */
 async function answered(odd: Odd): Promise<string[]> {
   const { payload, headers } = packed({ ...odd, value: harmless(odd.verb, odd.value, sandbox) })
+  for (const subject of aside()) client.send(subject, payload.subarray(0, 1_000), { headers })
   const subject = odd.verb === 'blob' ? `gantry.blob.sha256-${digestHex()}` : `gantry.${node.name}.${odd.verb}`
   const call = `odd-${Math.random()}`
   const sent = { 'Gantry-Call': call, ...odd.headers, ...headers }
@@ -116,9 +126,12 @@ async function answered(odd: Odd): Promise<string[]> {
   client.send('gantry.all.bus.cancel', JSON.stringify({ call: sent['Gantry-Call'] }))
   const what = () => `${odd.verb} asked ${bytes.subarray(0, 300)} (${odd.form}, ${JSON.stringify(sent).slice(0, 300)})`
   if (!message) return [`${what()}: no answer`]
-  learn(message)
+  learned(message.payload.length > 0 ? (JSON.parse(message.payload.toString()) as Record<string, unknown>) : {})
   return complaints(found.get(odd.verb) as Found, [message]).map((complaint) => `${complaint} <- ${what()}`)
 }
+
+/** Where callers and blobs are spoken of, and nobody answers. */
+const aside = () => ['gantry.all.bus.cancel', `gantry.${node.name}.bus.pace`, `gantry.blob.sha256-${digestHex()}.gained`]
 
 const digestHex = () => known['digest']?.[0]?.slice('sha256:'.length)
 
@@ -139,8 +152,7 @@ const legible = (message: Message): Message =>
     ? { ...message, payload: Buffer.from(encode(decode(message), 'json')) }
     : message
 
-function learn({ payload }: Message): void {
-  const reply = payload.length > 0 ? (JSON.parse(payload.toString()) as Record<string, unknown>) : {}
+function learned(reply: Record<string, unknown>): void {
   for (const [what, names] of Object.entries(given)) {
     const name = reply[what]
     if (typeof name === 'string' && names.push(name) > 50) names.shift()
