@@ -1,6 +1,6 @@
 /** How a fact travels: CloudEvents in JSON, so that people and programs that know neither us nor msgpack can read it. */
 import { randomUUID } from 'node:crypto'
-import { eventSubject } from '../../messages/grammar/index.ts'
+import { eventSubject, Failure } from '../../messages/grammar/index.ts'
 import type { Packet } from './bus.ts'
 import { contentType, decode, encode } from './codec.ts'
 import { header } from './headers.ts'
@@ -63,5 +63,14 @@ export function eventPacket(root: string, event: Envelope): { subject: string; p
   }
 }
 
-/** The envelope in a packet. Fails with invalid_argument when there is none. */
-export const openEnvelope = (packet: Packet): Envelope => decode(packet) as Envelope
+/**
+ * The envelope in a packet that was told on a subject. Fails with invalid_argument when there is none, or when it says that it is of another node, or another fact, than it was told
+ * as: NATS lets nobody tell on the subject of another, but does not read what is told.
+ */
+export function openEnvelope({ subject, ...packet }: Packet & { readonly subject: string }): Envelope {
+  const event = decode(packet) as Envelope | null
+  const [node, actor, fact] = subject.split('.').slice(-3)
+  if (typeof event?.data !== 'object' || event.source !== node || event.type !== `${actor}.${fact}`)
+    throw new Failure('invalid_argument', `read a fact of ${subject}: what was told there is none`)
+  return event
+}

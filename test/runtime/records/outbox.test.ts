@@ -20,12 +20,12 @@ class Stream {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
-  publish = async (_subject: string, packet: Packet): Promise<number> => {
+  publish = async (subject: string, packet: Packet): Promise<number> => {
     const id = packet.headers['Nats-Msg-Id'] ?? ''
     this.attempts.push(id)
     if (this.away) throw this.away
     const place = this.taken.findIndex((event) => event.id === id)
-    return place < 0 ? this.taken.push(openEnvelope(packet)) : place + 1
+    return place < 0 ? this.taken.push(openEnvelope({ subject, ...packet })) : place + 1
   }
 
   back(): void {
@@ -191,7 +191,7 @@ test('a fact no bus can carry does not stand in the way of the next', async () =
     bus: stream,
     log: quiet,
     publish: async (subject, packet) => {
-      if (openEnvelope(packet).data['huge']) throw new Failure('out_of_range', 'publish: larger than the bus carries')
+      if (openEnvelope({ subject, ...packet }).data['huge']) throw new Failure('out_of_range', 'publish: larger than the bus carries')
       return await stream.publish(subject, packet)
     },
   })
