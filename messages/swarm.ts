@@ -8,13 +8,16 @@ const descriptor = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', d
 /** Bytes of a piece; the last of a blob may be shorter. */
 export const pieceSize = 1024 * 1024
 
+/** Name of a node, as others say it. */
+const Node = z.string().regex(/^[a-z0-9-]{1,32}$/)
+
 /**
  * What a node has of a blob. `pieces` is a bit a piece, the first in the highest bit of the first byte; left out by who has all of it.
  * `map` is the sha256 of each piece, 32 bytes each, zeros where it is not known; left out while nothing is known.
  */
 export const Holding = z
   .object({
-    node: z.string(),
+    node: Node,
     digest: Digest,
     size: Size,
     complete: z.boolean(),
@@ -34,7 +37,7 @@ export const holders = call('What you have of the blob of this subject.', {
 
 /** Told on `gantry.blob.sha256-<hex>.gained`, by each who shares the blob: that it is there, or leaves, and each piece it gains, with what that hashes to. */
 export const Gained = z.object({
-  node: z.string(),
+  node: Node,
   piece: z.int().min(0).optional(),
   sha256: Bytes.optional(),
   complete: z.literal(true).optional(),
@@ -122,6 +125,22 @@ export const swarm = {
     failures: ['not_found', 'out_of_range', 'resource_exhausted', 'data_loss'],
     example: { digest, offset: 0, length: 2 },
   }),
+  connect: call(
+    'Offer a connection, for bytes of one blob to be asked for instead of over the bus. Good once, with the key, for ten seconds; unimplemented where there is none to be had.',
+    {
+      request: z.object({
+        digest: Digest,
+        loopback: z
+          .string()
+          .max(128)
+          .optional()
+          .meta({ description: 'names the loopback of who asks; who shares it may be offered an address on it' }),
+      }),
+      reply: z.object({ host: z.string().max(255), port: z.int().min(1).max(65_535), key: Bytes }),
+      failures: ['not_found', 'unimplemented', 'resource_exhausted'],
+      example: { digest },
+    },
+  ),
   brought: event('A blob came, and from where.', z.object({ digest: Digest, size: Size, ...Sources.shape }), { entity: 'digest' }),
   blamed: event(
     'A node sent, or vouched for, bytes that are not what they should be, and is avoided for a while.',

@@ -90,7 +90,7 @@ export const askers: { readonly [A in ActorName]: Readonly<Record<Verbs<A>, Aske
   gc: { run: 'operator', plan: 'observer', why: 'observer' },
   scrub: { run: 'operator' },
   node: { info: 'observer', health: 'observer', drain: 'operator' },
-  swarm: { bring: 'operator', object: 'operator', have: 'observer', read: 'node' },
+  swarm: { bring: 'operator', object: 'operator', have: 'observer', read: 'node', connect: 'node' },
   // resolve asks registries
   tag: { resolve: 'operator', share: 'operator', unshare: 'operator', list: 'observer' },
 }

@@ -12,9 +12,10 @@ import { serve } from '../../runtime/bus/serve.ts'
 import type { Home } from '../../runtime/home.ts'
 import { openAgreements } from './agreements.ts'
 import { asidePath, sweepAsides } from './aside.ts'
-import { askOverBus, partBytes } from './asking.ts'
+import { partBytes } from './asking.ts'
 import { openBlame } from './blame.ts'
 import { claims } from './claims.ts'
+import { openDirect } from './direct/index.ts'
 import { openGrudges } from './grudges.ts'
 import { type Hall, nothingHere, openHall } from './hall.ts'
 import { openLibrary } from './library.ts'
@@ -39,7 +40,6 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
   const grudges = openGrudges({ now })
   const blame = openBlame({ ...home, grudges })
   const agreements = stack.use(openAgreements(bus))
-  const others = askOverBus(bus)
   const uploads = openUploads({ perSecond: Number(settings['swarm.upload']) || undefined, now })
   const library = openLibrary({
     node,
@@ -50,6 +50,13 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
     missing: (digest) => removed(digest),
   })
   const holding = (digest: Digest): Holding | undefined => library.holding(digest) ?? transfers.get(digest)?.holding()
+  const give = (digest: Digest, offset: number, length: number, options: { signal: AbortSignal }) => {
+    const transfer = library.has(digest) ? undefined : transfers.get(digest)
+    const work = () => (transfer ? transfer.read(offset, length) : library.read(digest, offset, length))
+    return uploads.give(length, work, options)
+  }
+  const direct = stack.use(await openDirect({ bus, read: give, now }, { setting: settings['swarm.direct'] }))
+  const others = direct.asking
   const hall: Hall = stack.use(await openHall({ bus, log, holding }, { node }))
   const components: TransferComponents = {
     ...asks,
@@ -126,11 +133,8 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
       return { bytes: await bringObject({ ...asks, ...others, blame, holders }, request, { signal, trace }) }
     },
     have: ({ digest }) => holding(digest) ?? nothingHere(digest),
-    async read({ digest, offset, length }, { signal }) {
-      const transfer = library.has(digest) ? undefined : transfers.get(digest)
-      const work = () => (transfer ? transfer.read(offset, length) : library.read(digest, offset, length))
-      return { bytes: await uploads.give(length, work, { signal }) }
-    },
+    read: async ({ digest, offset, length }, { signal }) => ({ bytes: await give(digest, offset, length, { signal }) }),
+    connect: async ({ digest, loopback }) => (holding(digest) ? await direct.offer(digest, loopback) : nothingHere(digest)),
   }
   stack.use(await serve(bus, { node, actor: 'swarm', protocol: swarm, log, handlers }))
   for await (const { digest, size } of all(asks.content)) {

@@ -1,0 +1,53 @@
+import { Failure } from '../../../messages/grammar/index.ts'
+import type { swarm } from '../../../messages/swarm.ts'
+import type { Digest } from '../../../messages/words/index.ts'
+import type { Bus } from '../../../runtime/bus/bus.ts'
+import { client } from '../../../runtime/bus/client.ts'
+import { type Asking, askOverBus } from '../asking.ts'
+import { isLoopback, loopbackName, readDirect } from './address.ts'
+import { type Offer, type OffersComponents, openOffers } from './offers.ts'
+import { openRoutes } from './routes.ts'
+
+/** Bytes between nodes beside the bus: the same pieces, over connections that are agreed on over it (ADR 0021). */
+export interface Direct extends AsyncDisposable {
+  /** Ask other nodes: directly where that can be had, else over the bus. */
+  readonly asking: Asking
+  /** For a blob, to a node whose loopback has that name. Fails with unimplemented when it could not connect. */
+  offer(digest: Digest, loopback: string | undefined): Promise<Offer>
+}
+
+/** ms a node has to offer a connection */
+const patienceMs = 1_000
+
+/** `setting` as `readDirect` takes it. Nothing is listened on before somebody asks to connect. */
+export async function openDirect(
+  { bus, read, now }: OffersComponents & { bus: Bus; now: () => number },
+  { setting }: { setting: string | undefined },
+): Promise<Direct> {
+  await using stack = new AsyncDisposableStack()
+  const overBus = askOverBus(bus)
+  const address = readDirect(setting)
+  const none = async (): Promise<never> => {
+    throw new Failure('unimplemented', 'offer a connection: this node takes none from there')
+  }
+  if (!address) return { asking: overBus, offer: none, [Symbol.asyncDispose]: async () => {} }
+  const loopback = await loopbackName()
+  const offers = stack.use(openOffers({ read }, address))
+  const asking = stack.use(
+    openRoutes({
+      bus: overBus,
+      now,
+      welcome: ({ host }) => isLoopback(host) || !address.here,
+      offer: (node, digest, { signal }) =>
+        client<typeof swarm>(bus, { node, actor: 'swarm' })
+          .connect({ digest, loopback }, { signal, timeoutMs: patienceMs })
+          .then((offer) => offer),
+    }),
+  )
+  const scope = stack.move()
+  return {
+    asking,
+    offer: (digest, theirs) => (address.here && theirs !== loopback ? none() : offers.make(digest)),
+    [Symbol.asyncDispose]: () => scope.disposeAsync(),
+  }
+}
