@@ -3,7 +3,7 @@ import type { Answered, pull, Step } from '../../messages/pull.ts'
 import { retry } from '../../runtime/retry.ts'
 import type { Session } from '../command/session.ts'
 import { jsonWatcher, plainWatcher, screenWatcher, type Watcher } from '../screen/watchers.ts'
-import { sayAge, sayStale } from './answered.ts'
+import { ageOf, staleness } from './answered.ts'
 import { sayNotKept } from './not-kept.ts'
 
 /** What pull, fetch and unpack may be asked for alike. */
@@ -43,9 +43,16 @@ export async function bring(
       for (const step of news.steps) if (step.notKept) notKept.set(step.descriptor.digest, step.notKept)
     }
   }
-  if (answered && !session.listing.json) sayAge(watched.reference, answered)
-  if (answered) sayStale(watched.reference, answered)
+  if (answered) sayAnswered(session, watched.reference, answered)
   sayNotKept('dist', [...notKept.values()].flat())
+}
+
+/** How old the answer is, where that matters. */
+function sayAnswered({ listing }: Session, reference: string, answered: Answered): void {
+  const age = ageOf(reference, answered)
+  if (age !== undefined && !listing.json) process.stdout.write(`${age}\n`)
+  const warning = staleness(reference, answered)
+  if (warning !== undefined) process.stderr.write(`dist: ${warning}\n`)
 }
 
 function watcherOf({ listing }: Session, watched: Omit<Bringing, 'begin'>): Watcher {
