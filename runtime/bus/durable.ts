@@ -1,6 +1,7 @@
 import { eventSubject, Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { Bus, Packet } from './bus.ts'
 import { isNobody } from './packet.ts'
+import { patience, storedMessage } from './stored.ts'
 
 /**
  * Publishes a packet so that it is kept: what an outbox is given. The same `Nats-Msg-Id` twice counts once, for as long as the stream remembers it.
@@ -13,12 +14,6 @@ export type WhatIsKept = (from: number, options: { signal: AbortSignal }) => Asy
 
 /** ms the stream remembers the ids of what it was given (2 minutes) */
 export const dedupeMs = 2 * 60 * 1_000
-
-/** `GANTRY_EVENTS` for the root `gantry`. */
-export const streamName = (root: string): string => `${root.replaceAll('.', '_').toUpperCase()}_EVENTS`
-
-/** ms the stream has to say that it has a packet. */
-const patience = 5_000
 
 /**
  * Publish what must not be lost. Resolves once the stream has it; fails with unavailable or deadline_exceeded otherwise: publish it again.
@@ -69,7 +64,7 @@ export function keptOf(bus: Bus, node: string): WhatIsKept {
   const wanted = eventSubject(bus.root, node, '*', '*')
   return async function* (from, { signal }) {
     for (let seq = from; ; ) {
-      const message = await nextKept(bus, { seq, next_by_subj: wanted }, signal)
+      const message = await storedMessage(bus, { seq, next_by_subj: wanted }, { signal }).catch(nothingForUs)
       if (!message) return
       yield idOf(message.hdrs)
       seq = message.seq + 1
@@ -77,32 +72,9 @@ export function keptOf(bus: Bus, node: string): WhatIsKept {
   }
 }
 
-interface StoredMessage {
-  readonly seq: number
-  /** as they travel, in base64 */
-  readonly hdrs?: string
+function nothingForUs(error: unknown): undefined {
+  if (!isFailure(error, 'permission_denied')) throw error
 }
-
-async function nextKept(bus: Bus, question: object, signal: AbortSignal): Promise<StoredMessage | undefined> {
-  try {
-    const packet = { headers: {}, payload: Buffer.from(JSON.stringify(question)) }
-    const { payload } = await bus.request(`$JS.API.STREAM.MSG.GET.${streamName(bus.root)}`, packet, { signal, timeoutMs: patience })
-    const { message, error } = JSON.parse(Buffer.from(payload).toString()) as Got
-    if (error && error.code !== notFound) throw new Failure('unavailable', `read what is kept of events: ${error.description}`)
-    return message
-  } catch (error) {
-    if (isFailure(error, 'permission_denied') || isNobody(error)) return undefined
-    throw error
-  }
-}
-
-interface Got {
-  readonly message?: StoredMessage
-  readonly error?: { code: number; description: string }
-}
-
-/** No such message, or no such stream. */
-const notFound = 404
 
 const idOf = (headers = ''): string => /^Nats-Msg-Id: *(.*?)\r?$/m.exec(Buffer.from(headers, 'base64').toString())?.[1] ?? ''
 

@@ -17,12 +17,12 @@ import {
 import { eventSubject, Failure, type Protocol } from '../../messages/grammar/index.ts'
 import { retry } from '../retry.ts'
 import type { Bus } from './bus.ts'
-import { streamName, dedupeMs as usualDedupeMs } from './durable.ts'
+import { dedupeMs as usualDedupeMs } from './durable.ts'
 import { type Envelope, openEnvelope } from './envelope.ts'
 import { type Hearing, subjectsOf } from './hearing.ts'
 import { matches } from './matches.ts'
 import { connectionOf, isDenied, replicasOf } from './nats.ts'
-import { isNobody } from './packet.ts'
+import { storedMessage, streamName, streamState } from './stored.ts'
 
 /** How much is kept, and for how long. */
 export interface Keeping {
@@ -126,13 +126,13 @@ export async function* recall(bus: Bus, recalling: Recalling = {}): AsyncGenerat
   const from = Math.max(recalling.from ?? 1, since ? await placeAt(stream, since, signal) : 1)
   const about = (event: Kept) => entity === undefined || event.subject === entity
   if (from <= end) {
-    const parts = filtersOf(wanted, stream.subjects).map((filter) => read(stream, { filter, wanted, from, end, signal }))
+    const parts = filtersOf(wanted, stream.subjects).map((filter) => readTo(stream, { filter, wanted, from, end, signal }))
     const kept = filtered(merged(parts), about)
     yield* last ? newest(kept, last) : kept
   }
   if (!follow) return
   const [filter] = filtersOf([common(wanted)], stream.subjects)
-  yield* filtered(read(stream, { filter, wanted, from: Math.max(from, end + 1), signal }), about)
+  yield* filtered(readOn(stream, { filter, wanted, from: Math.max(from, end + 1), signal }), about)
 }
 
 /** Where what was told since then begins. The library forgets the time when it makes a consumer anew; a place it remembers. */
@@ -145,10 +145,11 @@ async function placeAt({ consumer }: Stream, since: Date, signal: AbortSignal | 
 
 /** A stream that is there. */
 interface Stream {
-  readonly name: string
   readonly subjects: readonly string[]
   /** the last place anything was put */
   readonly end: number
+  /** The last place of what a filter lets through, 0 when it is nothing. */
+  last(filter: string, signal: AbortSignal | undefined): Promise<number>
   /** Waits for a server that is away. */
   consumer(options: Readonly<Record<string, unknown>>, signal: AbortSignal | undefined): Promise<Consumer>
 }
@@ -158,15 +159,12 @@ async function openStream(bus: Bus, signal: AbortSignal | undefined): Promise<St
   const name = streamName(bus.root)
   const connection = connectionOf(bus)
   const attempt = `recall events of the stream ${name}`
-  const info = await streamInfo(bus, name, signal).catch((error: unknown) => {
-    const { code, message } = Failure.from(error)
-    throw new Failure(code === 'deadline_exceeded' ? 'unavailable' : code, `${attempt}: ${message}`, { cause: error })
-  })
-  if (!connection || !info) throw new Failure('unimplemented', `${attempt}: this NATS system keeps none`)
+  const state = await streamState(bus, { signal })
+  if (!connection || !state) throw new Failure('unimplemented', `${attempt}: this NATS system keeps none`)
   return {
-    name,
-    subjects: info.config.subjects,
-    end: info.state.last_seq,
+    subjects: state.config.subjects,
+    end: state.state.last_seq,
+    last: async (filter, signal) => (await storedMessage(bus, { last_by_subj: filter }, { signal }))?.seq ?? 0,
     consumer: (options, signal) =>
       retry(
         () =>
@@ -180,27 +178,6 @@ async function openStream(bus: Bus, signal: AbortSignal | undefined): Promise<St
       ),
   }
 }
-
-/** Undefined when there is none for us. */
-async function streamInfo(bus: Bus, name: string, signal: AbortSignal | undefined): Promise<StreamInfo | undefined> {
-  try {
-    const sending = { timeoutMs: 5_000, signal }
-    const { payload } = await bus.request(`$JS.API.STREAM.INFO.${name}`, { headers: {}, payload: new Uint8Array() }, sending)
-    const info = JSON.parse(Buffer.from(payload).toString()) as StreamInfo & ApiErrorResponse
-    if (!info.error) return info
-    if (info.error.code === notThere || info.error.err_code === JetStreamApiCodes.JetStreamNotEnabledForAccount) return undefined
-    throw new Failure('unavailable', info.error.description)
-  } catch (error) {
-    if (isNobody(error)) return undefined
-    throw error
-  }
-}
-
-interface ApiErrorResponse {
-  readonly error?: { readonly code: number; readonly err_code: number; readonly description: string }
-}
-
-const notThere = 404
 
 /**
  * What to ask the server for, to get these subjects: a filter must lie within a subject of the stream, or one of those within the filter, or it is refused.
@@ -228,35 +205,56 @@ interface Reading {
   readonly filter: string | undefined
   readonly wanted: readonly string[]
   readonly from: number
-  /** the last place to read; goes on for ever unless given */
-  readonly end?: number | undefined
   readonly signal: AbortSignal | undefined
 }
 
 /** ms the server keeps a consumer nobody reads from */
 const idleMs = 60_000
 
-/** Read on through one consumer, which is made anew when the server has lost it. */
-async function* read(stream: Stream, { filter, wanted, from, end, signal }: Reading): AsyncGenerator<Kept> {
+/** Read up to a place. How many are left a server of 2.9 does not always know when it says so; where the last one lies it does. */
+async function* readTo(stream: Stream, { end, ...reading }: Reading & { filter: string; end: number }): AsyncGenerator<Kept> {
+  const last = await stream.last(reading.filter, reading.signal)
+  if (last < reading.from) return
+  for await (const { seq, event } of read(stream, reading)) {
+    if (event && seq <= end) yield { ...event, seq }
+    if (seq >= Math.min(last, end)) return
+  }
+}
+
+async function* readOn(stream: Stream, reading: Reading): AsyncGenerator<Kept> {
+  for await (const { seq, event } of read(stream, reading)) if (event) yield { ...event, seq }
+}
+
+/** Every place the filter lets through, and the fact there if it is wanted. Through one consumer, which is made anew when the server has lost it. */
+async function* read(
+  stream: Stream,
+  { filter, wanted, from, signal }: Reading,
+): AsyncGenerator<{ seq: number; event: Envelope | undefined }> {
   const start = { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from }
   const options = { ...start, ...(filter !== undefined && { filter_subjects: filter }), inactive_threshold: nanoseconds(idleMs) }
   const consumer = await stream.consumer(options, signal)
-  if (end !== undefined && (await consumer.info(true)).num_pending === 0) return
   const messages = await consumer.consume({ max_messages: 256, idle_heartbeat: 5_000 })
   const stop = () => messages.stop()
   signal?.addEventListener('abort', stop)
   try {
     signal?.throwIfAborted()
-    for await (const { seq, subject, data, info } of messages) {
-      if (end !== undefined && seq > end) return
-      if (wanted.some((one) => matches(one, subject))) yield { ...openEnvelope({ headers: {}, payload: data }), seq }
+    for await (const { seq, subject, data } of messages) {
+      yield { seq, event: wanted.some((one) => matches(one, subject)) ? kept(subject, data) : undefined }
       signal?.throwIfAborted()
-      if (end !== undefined && (seq === end || info.pending === 0)) return
     }
     signal?.throwIfAborted()
   } finally {
     signal?.removeEventListener('abort', stop)
     await messages.close()
+  }
+}
+
+/** Undefined for what somebody else told there. */
+function kept(subject: string, payload: Uint8Array): Envelope | undefined {
+  try {
+    return openEnvelope({ subject, headers: {}, payload })
+  } catch {
+    return undefined
   }
 }
 

@@ -59,6 +59,7 @@ test('what was kept is recalled by patterns as subjects of NATS are, in the orde
   expect(await recalled(bus, { patterns: ['*.removed', 'image.>'] })).toEqual(only(/removed|image/))
   expect(await recalled(bus, { patterns: ['ingest.advanced', 'cat.>'] })).toEqual([])
   expect(await recalled(bus, { node: 'n1' })).toEqual(only(/^n1/))
+  expect(await recalled(bus, { node: 'n1', patterns: ['image.>'] })).toEqual(only(/^n1 image/))
   expect(await recalled(bus, { node: 'n1', patterns: ['image.created', 'snapshot.>'] })).toEqual(only(/^n1 (image.created|snapshot)/))
   expect(await recalled(bus, { actor: 'image', fact: 'created' })).toEqual(only(/image.created/))
   for (const pattern of ['image', 'image.>.x', 'a.b.c', '', 'image.', '*', 'im age.>'])

@@ -132,7 +132,7 @@ test('what an earlier run told without knowing is not told again, however long a
 test('where the stream may not be read, what waits is told all the same', async () => {
   await using directory = await tempDirectory()
   const permissions = 'permissions { publish { allow: [">"], deny: ["$JS.API.STREAM.MSG.GET.>"] } }'
-  const config = `authorization { users: [{ user: node, password: secret, ${permissions} }] }`
+  const config = `authorization { users: [{ user: node, password: secret, ${permissions} }, { user: reader, password: secret }] }`
   await using nats = await startNats({ jetstream: true, config })
   await using bus = await connectNats({ url: nats.url, user: 'node', password: 'secret' })
   await keepEvents(bus, { protocols: { door } })
@@ -145,7 +145,8 @@ test('where the stream may not be read, what waits is told all the same', async 
   await before[Symbol.asyncDispose]()
   await using outbox = open(tables, bus, durably(bus))
   await outbox.empty()
-  expect(await told(bus)).toHaveLength(1)
+  await using reader = await connectNats({ url: nats.url, user: 'reader', password: 'secret' })
+  expect(await told(reader)).toHaveLength(1)
 })
 
 test('asking what is kept gives up when told to', async () => {
