@@ -99,7 +99,9 @@ export async function connectNats(address: NatsAddress, options: NatsOptions = {
     return new NatsBus(connection, { root: options.root ?? 'gantry', log: options.log ?? noLog, inbox, replicas: address.replicas })
   } catch (error) {
     connecting.then((late) => late.close()).catch(() => {})
-    throw fromNats(error, `connect to NATS at ${servers.map(withoutPassword).join(', ')}`)
+    const where = `connect to NATS at ${servers.map(withoutPassword).join(', ')}`
+    // What a server says of a certificate it does not like, the library does not hand on.
+    throw fromNats(error, error instanceof TimeoutError && address.tls ? `${where}, with TLS` : where)
   }
 }
 
@@ -372,13 +374,18 @@ const codes: readonly [new (...given: never[]) => Error, Code][] = [
 
 function fromNats(error: unknown, attempt: string): Failure {
   if (error instanceof Failure) return error
-  const code = codes.find(([kind]) => error instanceof kind)?.[1] ?? (isSystem(error) ? 'unavailable' : undefined)
+  const code =
+    codes.find(([kind]) => error instanceof kind)?.[1] ?? (isSystem(error) ? 'unavailable' : isOfTls(error) ? 'unauthenticated' : undefined)
   if (code === undefined) return Failure.from(error)
   return new Failure(code, `${attempt}: ${(error as Error).message.toLowerCase()}`, { cause: error })
 }
 
 /** ENOTFOUND, EHOSTUNREACH and their like. */
 const isSystem = (error: unknown): boolean => error instanceof Error && 'syscall' in error
+
+/** UNABLE_TO_VERIFY_LEAF_SIGNATURE, CERT_HAS_EXPIRED, ERR_TLS_CERT_ALTNAME_INVALID and their like. */
+const isOfTls = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && /CERT|SIGNATURE|ERR_(TLS|SSL|OSSL)/.test(String(error.code))
 
 const disconnected = (attempt: string): Failure => new Failure('unavailable', `${attempt}: not connected to NATS`)
 
