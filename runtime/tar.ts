@@ -1,4 +1,5 @@
-import { pack } from 'tar-stream'
+import { extract, pack } from 'tar-stream'
+import { Failure } from '../messages/grammar/index.ts'
 
 /** One thing to put into an archive. */
 export interface TarEntry {
@@ -24,7 +25,7 @@ export interface TarEntry {
 
 /**
  * An archive of `entries`, in their order, as it is made: nothing is held but the piece at hand.
- * The one place that writes tar; reading is another matter and not done here.
+ * The one place that writes tar.
  */
 export async function* writeTar(entries: Iterable<TarEntry> | AsyncIterable<TarEntry>): AsyncIterable<Uint8Array> {
   const archive = pack()
@@ -100,4 +101,72 @@ function extendedHeader(size: number): Buffer {
   const sum = header.reduce((total, byte) => total + byte, 0)
   header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
   return header
+}
+
+/** One thing that was in an archive. */
+export interface TarPart {
+  /** as written there, not judged */
+  readonly name: string
+  readonly type: string
+  readonly size: number
+  /** Read to its end before the next part is asked for, or not at all. */
+  readonly content: AsyncIterable<Uint8Array>
+}
+
+/**
+ * The parts of an archive, as its bytes come; nothing is held but the piece at hand, and a header of at most 4 MiB. Fails with invalid_argument when it is not an archive, or ends too early, and as
+ * the bytes do. Layers are read elsewhere: attributes are not told here.
+ */
+export async function* readTar(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<TarPart> {
+  const archive = extract()
+  // the loop hears of it
+  archive.on('error', () => {})
+  let unread: { error: unknown } | undefined
+  const fed = feed(bytes, archive).catch((error: unknown) => {
+    unread = { error }
+    archive.destroy(error as Error)
+  })
+  const why = (error: unknown): unknown => {
+    if (unread) return unread.error
+    if (error instanceof Failure) return error
+    return new Failure('invalid_argument', `read archive: ${(error as Error).message}`, { cause: error })
+  }
+  try {
+    for await (const entry of archive) {
+      yield partOf(entry, why)
+      entry.resume()
+    }
+    await fed
+    if (unread) throw unread.error
+  } catch (error) {
+    throw why(error)
+  } finally {
+    archive.destroy()
+  }
+}
+
+type Archive = ReturnType<typeof extract>
+type Entry = Archive extends AsyncIterable<infer One> ? One : never
+
+async function feed(bytes: AsyncIterable<Uint8Array>, archive: Archive): Promise<void> {
+  const closed = new Promise<void>((resolve) => archive.once('close', () => resolve()))
+  for await (const piece of bytes) {
+    if (archive.destroyed) return
+    if (!archive.write(piece)) await Promise.race([closed, new Promise<void>((resolve) => archive.once('drain', () => resolve()))])
+  }
+  archive.end(null)
+}
+
+function partOf(entry: Entry, why: (error: unknown) => unknown): TarPart {
+  const { name, type, size = 0 } = entry.header
+  if (!Number.isSafeInteger(size)) throw new Failure('invalid_argument', `read archive: the size of ${JSON.stringify(name)} is none`)
+  return { name, type: type ?? 'file', size, content: contentOf(entry, why) }
+}
+
+async function* contentOf(entry: Entry, why: (error: unknown) => unknown): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const piece of entry) yield piece as Uint8Array
+  } catch (error) {
+    throw why(error)
+  }
 }

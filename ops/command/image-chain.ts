@@ -59,7 +59,7 @@ async function configFor(image: Image, platform: Platform, read: Read): Promise<
 }
 
 /** A document of an image, read whole and verified. */
-async function documentOf(
+export async function documentOf(
   store: Content,
   { digest, size }: Descriptor,
   { signal }: { signal: AbortSignal },

@@ -9,6 +9,7 @@ import { directoryHere } from '../command/directory.ts'
 import { print } from '../command/output.ts'
 import { asking, type Session } from '../command/session.ts'
 import { shortLease } from '../command/short-lease.ts'
+import { standardInput } from '../command/standard-input.ts'
 import { ingestInput } from './ingest-input.ts'
 import { sayNotKept } from './not-kept.ts'
 
@@ -39,7 +40,7 @@ export function apply(command: Command): void {
 async function layerOf(session: Session, { id }: { id: string }): Promise<{ digest: string; size: number }> {
   const reference = `apply-${crypto.randomUUID()}`
   try {
-    return await ingestInput(session, { reference, lease: id })
+    return await ingestInput(session, { name: 'standard input', bytes: standardInput(session) }, { reference, lease: id })
   } catch (error) {
     const known = isFailure(error, 'already_exists') ? error.details?.['digest'] : undefined
     if (typeof known === 'string') return await session.ask<typeof content>('content').info({ digest: known })
@@ -48,6 +49,8 @@ async function layerOf(session: Session, { id }: { id: string }): Promise<{ dige
       .abort({ reference }, { signal: undefined })
       .catch(() => {})
     throw error
+  } finally {
+    process.stdin.destroy()
   }
 }
 

@@ -2,7 +2,7 @@ import { isFailure } from '../../messages/grammar/index.ts'
 import type { ingest } from '../../messages/ingest.ts'
 import { lentTaker, lentWriter } from '../command/lent-taker.ts'
 import type { Session } from '../command/session.ts'
-import { copy } from './copy.ts'
+import { copy, type Input } from './copy.ts'
 import { type Ingests, openIngest, type Wanted } from './open-ingest.ts'
 import { sendingTaker } from './sending-taker.ts'
 
@@ -12,20 +12,18 @@ const commitMs = 600_000
 /** What is to become a blob. */
 export type Blob = Omit<Wanted, 'writer'>
 
-/** Bring standard input into the store, and see it become content. What came stays when it fails, to be gone on with; already_exists says the digest in its details. */
-export async function ingestInput({ ask, here, signal }: Session, blob: Blob) {
+/** Bring bytes into the store, and see it become content. What came stays when it fails, to be gone on with; already_exists says the digest in its details. */
+export async function ingestInput({ ask, here, signal }: Session, input: Input, blob: Blob) {
   const store = ask<typeof ingest>('ingest')
   const { wanted, grant, lent } = (here && (await openHere(store, blob))) || (await openElsewhere(store, blob))
   try {
     const again = wanted.expected === undefined ? undefined : async () => await store.open({ ...wanted, token: grant.token })
     await using taker = lent ? lentTaker(store, grant, { signal, again }) : sendingTaker(store, wanted, grant, { signal })
-    await copy(process.stdin, taker, wanted, { signal })
+    await copy(input, taker, wanted, { signal })
   } catch (error) {
     // what has come stays, to be gone on with
     await store.close({ token: grant.token }, { signal: undefined }).catch(() => {})
     throw error
-  } finally {
-    process.stdin.destroy()
   }
   const { total: size, expected } = wanted
   const claim = { ...(size !== undefined && { size }), ...(expected !== undefined && { digest: expected }) }

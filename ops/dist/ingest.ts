@@ -3,6 +3,7 @@ import { Failure, isFailure } from '../../messages/grammar/index.ts'
 import { digest } from '../command/digest-option.ts'
 import { print } from '../command/output.ts'
 import { asking } from '../command/session.ts'
+import { standardInput } from '../command/standard-input.ts'
 import { ingestInput } from './ingest-input.ts'
 
 interface IngestOptions {
@@ -33,12 +34,14 @@ export function ingest(command: Command): void {
           ...(lease !== undefined && { lease }),
         }
         try {
-          const info = await ingestInput(session, wanted)
+          const info = await ingestInput(session, { name: 'standard input', bytes: standardInput(session) }, wanted)
           if (session.listing.json) print([JSON.stringify(info)])
           else if (expected === undefined) print([info.digest])
         } catch (error) {
           if (!isFailure(error, 'already_exists')) throw error
           process.stderr.write(`dist: ${expected ?? error.details?.['digest'] ?? reference} is content already\n`)
+        } finally {
+          process.stdin.destroy()
         }
       }),
     )

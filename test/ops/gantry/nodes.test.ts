@@ -66,7 +66,7 @@ test('nodes are listed as they are, drained by name, and looked after; who was k
 
 test('a table of nodes is no wider than 120 columns, however many labels they have', () => {
   const info: NodeInfo = {
-    node: 'a-node-with-quite-a-long-name',
+    node: 'a-node-of-a-long-name',
     version: '0.1.0',
     platform: { os: 'linux', architecture: 'amd64' },
     root: '/var/lib/gantry',
