@@ -50,6 +50,26 @@ describe('listening', () => {
     expect(types).toEqual(['n2 ingest.advanced', 'n1 pull.advanced'])
   })
 
+  test('by several patterns hears each fact once, in order, and nothing else', async () => {
+    await using bus = memoryBus()
+    await using heard = listen(bus, { patterns: ['image.>', '*.removed', 'snapshot.committed', 'image.removed'] })
+    for (const fact of [
+      'image.created',
+      'snapshot.prepared',
+      'image.removed',
+      'snapshot.removed',
+      'ingest.advanced',
+      'snapshot.committed',
+    ]) {
+      const [actor = '', what = ''] = fact.split('.')
+      tell(bus, { node: 'n1', actor, fact: what, data: {} })
+    }
+    const types: string[] = []
+    for await (const { type } of heard) if (types.push(type) === 4) break
+    expect(types).toEqual(['image.created', 'image.removed', 'snapshot.removed', 'snapshot.committed'])
+    expect(() => listen(bus, { patterns: ['image'] })).toThrow('listen to "image": <actor>.<fact> is wanted, image.> for instance')
+  })
+
   test('gives up when told to', async () => {
     await using bus = memoryBus()
     const stop = new AbortController()
