@@ -2,12 +2,15 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { ingest } from '../../../messages/ingest.ts'
 import type { swarm } from '../../../messages/swarm.ts'
 import type { Descriptor } from '../../../messages/words/index.ts'
+import { writeLayout } from '../../../ops/command/layout-archive.ts'
 import { makeImage } from '../../../ops/lab/images.ts'
 import { client } from '../../../runtime/bus/client.ts'
 import { complaint } from '../../support/complaint.ts'
 import { type HostileRegistry, startHostileRegistry } from '../../support/hostile-registry.ts'
 import { type Nodes, startNodes } from '../../support/nodes.ts'
 import { blobPath, held, serveImage } from '../../support/served-image.ts'
+import { snapshotTree } from '../../support/snapshot-tree.ts'
+import { umociTree } from '../../support/umoci.ts'
 
 // a machine that is busy starts processes slowly
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -78,6 +81,30 @@ test('what nobody has is not found', async () => {
   complaint(await nodes.node('n1').run('dist', ['where', `sha256:${'0'.repeat(64)}`]), 'not_found')
   complaint(await nodes.node('n1').run('dist', ['where', 'nobody']), 'not_found')
   complaint(await nodes.node('n1').run('dist', ['where', 'a::b']), 'invalid_argument')
+})
+
+test('an image imported on one node is pulled by its name on another, with no registry, for as long as the name is shared', async () => {
+  const image = await makeImage({ layers: [[{ name: 'mine', content: 'mine' }]] })
+  const name = '127.0.0.1:9/nowhere/mine:1'
+  const blobs = [image.manifest, image.config, ...image.layers].map(({ descriptor, bytes }) => ({
+    ...descriptor,
+    content: (async function* () {
+      yield bytes
+    })(),
+  }))
+  const layout = Buffer.concat(await Array.fromAsync(writeLayout({ manifests: [image.manifest.descriptor] }, blobs)))
+  const imported = await nodes.node('n1').run('dist', ['import', '--name', name], { input: layout })
+  expect(imported).toEqual({ stdout: `${name}\t${image.manifest.descriptor.digest}\n`, stderr: '', exitCode: 0 })
+  complaint(await nodes.node('n2').run('dist', ['pull', name]), 'unavailable')
+  await said('n1', 'share', name)
+  await said('n2', 'pull', name)
+  expect(await snapshotTree(nodes.node('n2'), image)).toEqual(await umociTree(image))
+  expect(await rows(name)).toMatchObject([
+    { node: 'n1', percent: 100 },
+    { node: 'n2', percent: 100 },
+  ])
+  await said('n2', 'unshare', name)
+  complaint(await nodes.node('n2').run('dist', ['pull', name]), 'unavailable')
 })
 
 test('a name that is shared is listed, and no longer when it is left to its registry', async () => {
