@@ -35,6 +35,10 @@ export interface Server extends AsyncDisposable {
   readonly leafAt: string
   /** Connect as a user, whose password is their name. Ended with the server. */
   connect(user: string, options?: NatsOptions & { address?: Partial<NatsAddress> }): Promise<Bus>
+  /** what it has logged so far */
+  readonly lines: readonly string[]
+  /** Resolves when it has logged a line like this. */
+  said(pattern: RegExp): Promise<void>
   kill(): Promise<void>
 }
 
@@ -51,8 +55,9 @@ export async function setUpNats(tenant: Tenant, ...more: readonly Tenant[]): Pro
   const passwords = Object.assign({}, ...[tenant, ...more].map(passwordsOf)) as Record<string, string>
   const running = new Set<Server>()
   const prepared = async (file: string, { env = {}, beside = [], without = [] }: StartOptions) => {
-    const [name, store] = [`${file}-${running.size}`, join(directory, `store-${env['NATS_NAME'] ?? file}`)]
-    const whole = join(directory, `${name}-${beside.length}.whole.conf`)
+    const name = env['NATS_NAME'] ?? file
+    const store = join(directory, `store-${name}`)
+    const whole = join(directory, `${name}-${beside.join('-')}.whole.conf`)
     await writeFile(whole, [file, ...beside].map((one) => `include "./${one}.conf"`).join('\n'))
     const listen = { NATS_LISTEN: '127.0.0.1:-1', NATS_LEAF_LISTEN: '127.0.0.1:-1' }
     const all = Object.entries({ NATS_NAME: name, NATS_STORE: store, ...listen, ...passwords, ...env })
@@ -81,6 +86,21 @@ export async function setUpNats(tenant: Tenant, ...more: readonly Tenant[]): Pro
   }
 }
 
+/** Three servers with `cluster.conf` that know each other; resolves when they have agreed on who leads. */
+export async function startCluster(nats: SetUp): Promise<Server[]> {
+  const ports = await Promise.all([freePort(), freePort(), freePort()])
+  const routes = JSON.stringify(ports.map((port) => `nats://route:secret@127.0.0.1:${port}`))
+  const env = (port: number) => ({
+    NATS_NAME: `s${port}`,
+    NATS_CLUSTER_LISTEN: `127.0.0.1:${port}`,
+    NATS_ROUTE_PASSWORD: 'secret',
+    NATS_ROUTES: routes,
+  })
+  const servers = await Promise.all(ports.map((port) => nats.start('cluster', { env: env(port) })))
+  await Promise.all(servers.map((server) => server.said(/JetStream cluster new metadata leader|new JetStream cluster metadata leader/)))
+  return servers
+}
+
 /** A port of loopback nobody has at the moment. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -99,7 +119,8 @@ function passwordsOf({ account = 'GANTRY', nodes = [], operators = [], observers
 
 async function launch(config: string, env: Readonly<Record<string, string>>): Promise<Server> {
   const child = spawn('nats-server', ['-c', config], { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env['PATH'], ...env } })
-  const { at, leafAt } = await listening(child)
+  const lines = linesOf(child)
+  const { at, leafAt } = await listening(child, lines)
   const url = `nats://${at}`
   const buses: Bus[] = []
   const kill = async (): Promise<void> => {
@@ -112,6 +133,8 @@ async function launch(config: string, env: Readonly<Record<string, string>>): Pr
     leafAt,
     url,
     kill,
+    lines: lines.all,
+    said: lines.said,
     async connect(user, { address, ...options } = {}) {
       const bus = await connectNats({ url, user, password: user, ...address }, options)
       buses.push(bus)
@@ -125,16 +148,35 @@ async function launch(config: string, env: Readonly<Record<string, string>>): Pr
 }
 
 /** Resolves when it is ready. */
-async function listening(child: ChildProcess): Promise<{ at: string; leafAt: string }> {
-  let [at, leafAt] = ['', '']
-  const said: string[] = []
-  for await (const line of createInterface(child.stderr ?? process.stdin)) {
-    said.push(line)
-    at = /Listening for client connections on (\S+)$/.exec(line)?.[1] ?? at
-    leafAt = /Listening for leafnode connections on (\S+)$/.exec(line)?.[1] ?? leafAt
-    if (!line.includes('Server is ready')) continue
-    child.stderr?.resume()
-    return { at, leafAt }
+async function listening(child: ChildProcess, lines: Lines): Promise<{ at: string; leafAt: string }> {
+  const ended = once(child, 'close').then(() => Promise.reject(new Error(`nats-server did not start:\n${lines.all.join('\n')}`)))
+  ended.catch(() => {})
+  await Promise.race([lines.said(/Server is ready/), ended])
+  const of = (kind: string) =>
+    lines.all.map((line) => new RegExp(`Listening for ${kind} connections on (\\S+)$`).exec(line)?.[1]).find(Boolean) ?? ''
+  return { at: of('client'), leafAt: of('leafnode') }
+}
+
+/** What a server has logged so far. */
+interface Lines {
+  readonly all: readonly string[]
+  said(pattern: RegExp): Promise<void>
+}
+
+function linesOf(child: ChildProcess): Lines {
+  const all: string[] = []
+  const waiting = new Map<RegExp, PromiseWithResolvers<void>>()
+  createInterface(child.stderr ?? process.stdin).on('line', (line) => {
+    all.push(line)
+    for (const [pattern, { resolve }] of waiting) if (pattern.test(line)) resolve()
+  })
+  return {
+    all,
+    said(pattern) {
+      const said = Promise.withResolvers<void>()
+      if (all.some((line) => pattern.test(line))) said.resolve()
+      else waiting.set(pattern, said)
+      return said.promise
+    },
   }
-  throw new Error(`nats-server did not start:\n${said.join('\n')}`)
 }
