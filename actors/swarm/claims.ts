@@ -1,4 +1,6 @@
+import { Failure } from '../../messages/grammar/index.ts'
 import type { Bucket } from '../../runtime/bus/bucket.ts'
+import { given } from '../../runtime/given.ts'
 
 /** Pieces `from` up to `to` that a node reads from the registry. `beat` goes up while it does. */
 export interface Claim {
@@ -23,8 +25,11 @@ export interface Claims {
    * Claim what `choose` wants, in view of what others have. It may be asked more than once, because others claim too. Answers what is ours now; undefined when it wants
    * nothing.
    */
-  take(choose: (others: readonly Claim[], agreement: Agreement) => Range | undefined): Promise<Range | undefined>
-  /** Let go of what is ours, read or not. */
+  take(
+    choose: (others: readonly Claim[], agreement: Agreement) => Range | undefined,
+    options: { signal: AbortSignal },
+  ): Promise<Taken | undefined>
+  /** Let go of what is ours, read or not; a bucket that does not answer is not waited for. */
   release(): Promise<void>
   /** Say to everybody that this registry has no ranges. */
   whole(): Promise<void>
@@ -33,6 +38,11 @@ export interface Claims {
 export interface Range {
   readonly from: number
   readonly to: number
+}
+
+export interface Taken extends Range {
+  /** Aborted when it turns out that we were taken for gone, and another has claimed some of it since. */
+  readonly lost: AbortSignal
 }
 
 export interface ClaimsInit {
@@ -52,6 +62,8 @@ export interface ClaimsInit {
 export const silenceMs = 6_000
 /** ms between two beats */
 export const beatMs = 1_000
+/** ms a bucket has to take note that we let go; else our silence says so */
+const releaseMs = 500
 /** ms before a bucket that did not answer is asked again */
 const againMs = 250
 
@@ -65,6 +77,7 @@ export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: 
   /** since when a claim of another has not moved, by our own clock */
   const heard = new Map<string, { readonly beat: string; readonly at: number }>()
   let mine: Claim | undefined
+  let losing = new AbortController()
   let beating: NodeJS.Timeout | undefined
 
   const lives = (claim: Claim): boolean => {
@@ -73,7 +86,7 @@ export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: 
   }
 
   function saw(value: Agreement | undefined, at: number | undefined): void {
-    agreed = value ?? { claims: [] }
+    agreed = sound(value)
     revision = at
     for (const { node: other, from, beat } of agreed.claims) {
       const last = heard.get(other)
@@ -93,6 +106,8 @@ export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: 
     for (let first = true; ; first = false) {
       if (!first) await look(bucket)
       const wanted = to(agreed)
+      // What we have seen last may be old: that there is nothing to do is believed only of what is so now.
+      if (!wanted && first) continue
       if (!wanted) return true
       const at = revision === undefined ? await bucket.create(key, wanted) : await bucket.update(key, wanted, revision)
       if (at === undefined) continue
@@ -102,46 +117,73 @@ export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: 
   }
 
   const others = (agreement: Agreement): Claim[] => agreement.claims.filter((claim) => claim.node !== node && lives(claim))
-  const withMine = (agreement: Agreement): Agreement => ({ ...agreement, claims: [...others(agreement), ...(mine ? [mine] : [])] })
+  const withMine = (agreement: Agreement, claim = mine): Agreement => ({
+    ...agreement,
+    claims: [...others(agreement), ...(claim ? [claim] : [])],
+  })
 
   function beat(): void {
     if (!mine) return
     mine = { ...mine, beat: mine.beat + 1 }
     // A beat that is lost is made up for by the next.
-    change(withMine).catch(() => {})
+    change((agreement) => mine && (isTaken(agreement) ? lose() : withMine(agreement))).catch(() => {})
+  }
+
+  /** Whether what is ours is not said to be, but to be another's. */
+  function isTaken(agreement: Agreement): boolean {
+    const [from, to] = [mine?.from ?? 0, mine?.to ?? 0]
+    return agreement.claims.every((claim) => claim.node !== node) && others(agreement).some((claim) => claim.from < to && from < claim.to)
+  }
+  function lose(): undefined {
+    mine = undefined
+    losing.abort(new Failure('cancelled', 'read pieces from a registry: another does'))
   }
 
   return {
     get agreed() {
       return agreed
     },
-    async take(choose) {
+    async take(choose, { signal }) {
+      signal.throwIfAborted()
       let chosen: Range | undefined
+      // Not ours before it is agreed on: a beat meanwhile is one of what was ours before.
       const claim = (agreement: Agreement): Agreement | undefined => {
         chosen = choose(others(agreement), agreement)
-        if (!chosen) return undefined
-        mine = { node, ...chosen, beat: 0 }
-        return withMine(agreement)
+        return chosen && withMine(agreement, { node, ...chosen, beat: 0 })
       }
       const began = now()
-      while (!(await change(claim).catch(() => undefined))) {
+      while (
+        !(await given(
+          signal,
+          change(claim).catch(() => false),
+        ))
+      ) {
         // Nobody to agree with: read it anyway, content addressing makes it safe.
-        if ((await open().catch(() => null)) === undefined || now() - began >= aloneMs) {
+        if (
+          (await given(
+            signal,
+            open().catch(() => null),
+          )) === undefined ||
+          now() - began >= aloneMs
+        ) {
           claim({ claims: [], ...(agreed.whole && { whole: true }) })
           break
         }
-        await new Promise<void>((resolve) => void setTimeout(resolve, againMs).unref())
+        await given(signal, new Promise<void>((resolve) => void setTimeout(resolve, againMs).unref()))
       }
-      if (!chosen) mine = undefined
-      else beating ??= setInterval(beat, beatMs).unref()
-      return chosen
+      mine = chosen && { node, ...chosen, beat: 0 }
+      if (!chosen) return undefined
+      losing = new AbortController()
+      beating ??= setInterval(beat, beatMs).unref()
+      return { ...chosen, lost: losing.signal }
     },
     async release() {
       clearInterval(beating)
       beating = undefined
       if (!mine) return
       mine = undefined
-      await change((agreement) => (agreement.claims.some((claim) => claim.node === node) ? withMine(agreement) : undefined)).catch(() => {})
+      const without = (agreement: Agreement) => (agreement.claims.some((claim) => claim.node === node) ? withMine(agreement) : undefined)
+      await given(AbortSignal.timeout(releaseMs), change(without)).catch(() => {})
     },
     async whole() {
       await change((agreement) => (agreement.whole ? undefined : { ...withMine(agreement), whole: true })).catch(() => {})
@@ -149,3 +191,15 @@ export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: 
     },
   }
 }
+
+/** What others wrote, as far as it is what somebody agrees on. */
+function sound(value: Agreement | undefined): Agreement {
+  const { claims, whole }: Partial<Agreement> = value ?? {}
+  const all: readonly Claim[] = Array.isArray(claims) ? claims.slice(0, most) : []
+  const isClaim = (claim: Partial<Claim> | undefined): boolean =>
+    typeof claim?.node === 'string' && [claim.from, claim.to, claim.beat].every((number) => Number.isSafeInteger(number))
+  return { claims: all.filter(isClaim), ...(whole === true && { whole }) }
+}
+
+/** Claims of one blob. */
+const most = 1_000

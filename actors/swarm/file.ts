@@ -42,6 +42,8 @@ export interface Lent {
   readonly offset: number
   /** Bytes of a piece it has written. */
   read(piece: number): Promise<Uint8Array>
+  /** So much is written; answers whether that made the lent file longer. */
+  reached(offset: number): boolean
   /** A piece was written, all before it from `from` on were too. */
   landed(piece: number): Promise<void>
   /** It writes no more. */
@@ -137,6 +139,11 @@ export function openPieceFile({ size, here, beside }: PieceFileInit): PieceFile 
         path: direct ? path : beside,
         offset: direct ? prefix : boundsOf(from, size).start,
         read: (piece) => attempt(path, () => (direct ? readPiece(file, piece, size) : aside.read(piece))),
+        reached(offset) {
+          const longer = direct && offset > prefix
+          if (longer) grow(offset)
+          return longer
+        },
         async landed(piece) {
           if (direct) grow(boundsOf(piece, size).end)
           else aside.add(piece)

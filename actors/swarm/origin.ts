@@ -1,7 +1,7 @@
 import type { fetch } from '../../messages/fetch.ts'
 import { type Client, Failure, isFailure } from '../../messages/grammar/index.ts'
 import type { Descriptor } from '../../messages/words/index.ts'
-import type { Claims, Range } from './claims.ts'
+import type { Agreement, Claim, Claims, Range, Taken } from './claims.ts'
 import type { PieceFile } from './file.ts'
 import { boundsOf } from './pieces.ts'
 import { type Share, vouch } from './share.ts'
@@ -28,6 +28,8 @@ export interface Origin extends AsyncDisposable {
   begin(): void
 }
 
+/** HTTP: asks for patience. */
+const tooMany = 429
 /** ms after which what others claim is looked at again, should they not say that they are done */
 const lookMs = 1_000
 
@@ -48,10 +50,11 @@ export function openOrigin(
   const had = (piece: number): boolean => here.has(piece) || share.underway.has(piece) || share.available(piece)
 
   async function run(): Promise<void> {
-    const range = await claims.take((others, agreement) => {
+    const wanted = (others: readonly Claim[], agreement: Agreement): Range | undefined => {
       waiting = others.length > 0
       return stripe(others, agreement, { count: here.count, had, alone: share.peers.wanting() === 0, last })
-    })
+    }
+    const range = await claims.take(wanted, { signal: stop.signal })
     if (!range) {
       await claims.release()
       if (await someoneGone()) return
@@ -63,8 +66,7 @@ export function openOrigin(
       why = undefined
       last = range.to - range.from
     } catch (error) {
-      if (stop.signal.aborted) return
-      await failed(error)
+      if (!stop.signal.aborted && !range.lost.aborted) await failed(error)
     }
   }
 
@@ -86,7 +88,7 @@ export function openOrigin(
     setTimeout(share.wake, lookMs + 1).unref()
   }
 
-  async function read({ from, to }: Range): Promise<void> {
+  async function read({ from, to, lost }: Taken): Promise<void> {
     const { end } = boundsOf(to - 1, size)
     for (let piece = from; piece < to; piece++) share.underway.add(piece)
     const lent = await file.lend(from)
@@ -95,6 +97,8 @@ export function openOrigin(
     const upTo = async (offset: number): Promise<void> => {
       share.sources.origin += offset - reached
       reached = offset
+      // Whoever follows the file need not wait for a whole piece.
+      if (lent.reached(offset)) share.wake()
       for (; next < to && boundsOf(next, size).end <= offset; next++) {
         const bytes = await lent.read(next)
         share.suspects.fromOrigin(next, bytes)
@@ -106,7 +110,7 @@ export function openOrigin(
     }
     const request = { name, descriptor, path: lent.path, offset: lent.offset, ...(end < size && { end }) }
     try {
-      for await (const { offset } of fetch.blob(request, { signal: stop.signal })) await upTo(offset)
+      for await (const { offset } of fetch.blob(request, { signal: AbortSignal.any([stop.signal, lost]) })) await upTo(offset)
     } finally {
       for (let piece = next; piece < to; piece++) share.underway.delete(piece)
       await lent.done()
@@ -116,7 +120,7 @@ export function openOrigin(
   async function failed(error: unknown): Promise<void> {
     const failure = Failure.from(error)
     const noRanges = isFailure(failure, 'unimplemented') && failure.details?.['reason'] === 'range'
-    if (noRanges || failure.code === 'resource_exhausted') await claims.whole()
+    if (noRanges || failure.details?.['status'] === tooMany) await claims.whole()
     if (!noRanges) {
       why = failure
       await claims.release()
@@ -136,10 +140,12 @@ export function openOrigin(
     },
     begin() {
       if (running || stop.signal.aborted || performance.now() < again) return
-      running = run().finally(() => {
-        running = undefined
-        share.wake()
-      })
+      running = run()
+        .catch((error: unknown) => void (why = Failure.from(error)))
+        .finally(() => {
+          running = undefined
+          share.wake()
+        })
     },
     async [Symbol.asyncDispose]() {
       stop.abort(new Failure('cancelled', 'read a blob from its registry: it is not wanted any more'))

@@ -67,9 +67,15 @@ export interface Transfer extends AsyncDisposable {
   read(offset: number, length: number): Promise<Uint8Array>
   /**
    * Bring it into a lent file; yields how far it is now and then, and in the end where it all came from. Given up, it can be gone on with, in the same file or another: what was
-   * gathered is not gathered again. Never twice at once.
+   * gathered is not gathered again. Never twice at once. `asked` is called when the others have been asked, and before that nothing should answer them for us: nobody there is an answer at
+   * once, our own is one that the others' have to be waited for after.
    */
-  run(request: BringRequest, options: { signal: AbortSignal }): AsyncIterable<Brought>
+  run(request: BringRequest, options: RunOptions): AsyncIterable<Brought>
+}
+
+interface RunOptions {
+  readonly signal: AbortSignal
+  readonly asked?: () => void
 }
 
 /** ms others have to answer before the registry is asked */
@@ -119,7 +125,7 @@ interface Running {
   readonly room: Room
 }
 
-async function* run(running: Running, { signal }: { signal: AbortSignal }): AsyncGenerator<Brought> {
+async function* run(running: Running, { signal, asked = () => {} }: RunOptions): AsyncGenerator<Brought> {
   signal.throwIfAborted()
   const { components, request, share, file, room } = running
   const { here, checked, peers, sources } = share
@@ -165,6 +171,7 @@ async function* run(running: Running, { signal }: { signal: AbortSignal }): Asyn
   stack.use(components.onConnected(() => void meet(running, leaving)))
 
   const met = meet(running, leaving)
+  asked()
   room.tell({})
   vouchForBeginning(running, leaving).catch(breaks)
   await given(signal, Promise.race([met, timeout(answerMs, stop.signal)]))

@@ -84,8 +84,7 @@ export function openTransfers({ open, opened, ended, log }: TransfersComponents)
       clearTimeout(entry.lingering)
       try {
         entry.there = await entry.transfer
-        opened(digest)
-        yield* entry.there.run(request, { signal: AbortSignal.any([signal, taken.signal]) })
+        yield* entry.there.run(request, { signal: AbortSignal.any([signal, taken.signal]), asked: () => opened(digest) })
       } finally {
         delete entry.running
         if (!entry.there) entries.delete(digest)
