@@ -2,6 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { gc } from '../../messages/gc.ts'
+import type { Protocol } from '../../messages/grammar/index.ts'
+import type { image } from '../../messages/image.ts'
 import type { pull } from '../../messages/pull.ts'
 import type { swarm } from '../../messages/swarm.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
@@ -21,6 +24,8 @@ export interface BenchCluster extends AsyncDisposable {
   used(): Promise<Used>
   /** Have one pull an image; how long it took, ms. */
   pull(node: string, reference: string, options: { unpack: boolean }): Promise<number>
+  /** Have all of them forget an image, and what they had for it. */
+  forget(reference: string): Promise<void>
   /** Resolves once so many blobs were brought, or nobody told of one for a while. */
   settled(blobs: number): Promise<void>
 }
@@ -62,12 +67,19 @@ export async function benchCluster(count: number, { scratch }: { scratch: string
       return { cpuMs, bus: await nats.traffic(), peers, brought, peakBytes: Math.max(...nodes.map(({ pid }) => peakOf(pid))) }
     },
     async pull(node, reference, options) {
-      const ask = client<typeof pull>(bus, { node, actor: 'pull' }, { timeoutMs: 30_000 })
+      const ask = client<typeof pull>(bus, { node, actor: 'pull' }, { timeoutMs: 600_000 })
       const began = performance.now()
       const { ticket } = await ask.start({ reference, ...options })
       for await (const { state } of ask.follow({ ticket }))
         if (state === 'failed' || state === 'cancelled') throw new Error(`${node}: ${state}`)
       return performance.now() - began
+    },
+    async forget(name) {
+      const ask = <P extends Protocol>(node: string, actor: string) => client<P>(bus, { node, actor }, { timeoutMs: 60_000 })
+      for (const node of names) {
+        await ask<typeof image>(node, 'image').remove({ name })
+        await ask<typeof gc>(node, 'gc').run({})
+      }
     },
     async settled(blobs) {
       while (brought < blobs && (await Promise.race([new Promise<true>((resolve) => (wake = () => resolve(true))), quiet()])));

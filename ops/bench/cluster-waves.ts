@@ -67,12 +67,14 @@ async function measured({ wave, cluster, origin, cell, size, options }: Measurin
   for (let at = 0; at < names.length; at += size) ms.push(...(await waveOf(cluster, reference, names.slice(at, at + size), options)))
   await cluster.settled(before.brought + names.length * cell.layers)
   const after = await cluster.used()
+  const sent = origin.sent()
+  await cluster.forget(reference)
   return {
     ...cell,
     wave,
     nodes: names.length,
     ms,
-    origin: origin.sent(),
+    origin: sent,
     image: sizeOf(image),
     peers: after.peers - before.peers,
     cpuMs: after.cpuMs - before.cpuMs,

@@ -13,6 +13,7 @@ import { type Blob, makeImage, makeLayer } from '../../ops/lab/images.ts'
 import { type Origin, startOrigin } from '../../ops/lab/origin.ts'
 import { openBucket } from '../../runtime/bus/bucket.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
+import { client } from '../../runtime/bus/client.ts'
 import { decode } from '../../runtime/bus/codec.ts'
 import { listen } from '../../runtime/bus/listen.ts'
 import { keepEvents } from '../../runtime/bus/stream.ts'
@@ -27,8 +28,11 @@ const whole = process.env['GANTRY_TEST_RUNS'] !== undefined
 const moments = whole ? [10, 50, 90] : [50]
 const timeout = 120_000
 
-/** Pieces a node reads from the registry in one go when others want the blob too: what may be read twice when it is lost with them. */
-const window = 4 * pieceSize
+/**
+ * What may be read twice when a node is lost: the four pieces it reads in one go when others want the blob too, and as many that it read before and nobody has taken of it
+ * yet.
+ */
+const window = 2 * 4 * pieceSize
 
 const stack = new AsyncDisposableStack()
 let nats: NatsServer
@@ -150,6 +154,21 @@ for (const awayMs of whole ? [0, 30_000] : [0]) {
     })
   }
 }
+
+test('a node that is asked for a lot at once answers all of it, and right', { timeout }, async () => {
+  const { blob, reference } = await anImage()
+  await nodes[0]?.pull(reference)
+  const { digest, size } = blob.descriptor
+  const one = client<typeof swarm>(bus, { node: 'n1', actor: 'swarm' }, { timeoutMs: timeout })
+  const part = pieceSize / 2
+  const isRight = async (_: unknown, index: number): Promise<boolean> => {
+    const offset = (index * part) % size
+    const { bytes } = await one.read({ digest, offset, length: part })
+    return Buffer.compare(bytes, blob.bytes.subarray(offset, offset + part)) === 0
+  }
+  const asked = Array.from({ length: whole ? 2_000 : 200 }, isRight)
+  expect((await Promise.all(asked)).filter((right) => !right)).toEqual([])
+})
 
 /** An image of one layer, at the registry. */
 async function anImage(): Promise<{ blob: Blob; reference: string }> {
