@@ -15,6 +15,9 @@ export interface Held {
 /** Rooms asked at once. */
 const atOnce = 32
 
+/** ms in which a node that is busy answers */
+const stallMs = 1_000
+
 /** bytes of a piece, but the last */
 const pieceSize = 1024 * 1024
 
@@ -32,7 +35,8 @@ export async function holdersOf(session: Session, digests: readonly string[]): P
 async function ask(session: Session, digest: string): Promise<Held[]> {
   const { bus, signal } = session
   const found: Promise<Held>[] = []
-  for await (const answer of gatherAt<typeof holders>(bus, blobSubject(bus.root, digest.replace(':', '-')), {}, { signal })) {
+  const room = blobSubject(bus.root, digest.replace(':', '-'))
+  for await (const answer of gatherAt<typeof holders>(bus, room, {}, { stallMs, signal })) {
     // that it has gone meanwhile is an answer too
     if ('reply' in answer) found.push(heldOf(session, answer.reply))
     else if (!isFailure(answer.failure, 'not_found')) throw answer.failure

@@ -44,9 +44,12 @@ async function whyEverywhere(session: Session, key: string, kind: Kind | undefin
   throw new Failure('not_found', `say what keeps ${key}: no node has it`)
 }
 
+/** ms in which a node that is busy answers */
+const stallMs = 1_000
+
 /** Answers of those that have it, and of those that cannot say. */
 async function* having({ bus, signal }: Session, request: { key: string; kind?: Kind }) {
-  for await (const answer of gather<typeof gc, 'why'>(bus, 'gc', 'why', request, { signal }))
+  for await (const answer of gather<typeof gc, 'why'>(bus, 'gc', 'why', request, { stallMs, signal }))
     if ('reply' in answer || !isFailure(answer.failure, 'not_found')) yield answer
 }
 

@@ -47,6 +47,7 @@ test('nodes are listed as they are, drained by name, and looked after; who was k
   expect([...new Set(healthy.map(({ node }) => node))]).toEqual(['n1', 'n2', 'n3'])
   expect(healthy).toContainEqual({ node: 'n3', thread: 'content', milliseconds: expect.any(Number) })
 
+  complaint(await gantry('why', '--all-nodes', `sha256:${'0'.repeat(64)}`), 'not_found')
   await nodes.node('n3').kill()
   expect(await states()).toEqual([
     ['n1', 'up'],
