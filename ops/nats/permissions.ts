@@ -1,6 +1,7 @@
 /** Who may say what, and hear what: subjects for each kind of user, made of what the protocols say (messages/trust.ts). */
 import { agreed } from '../../messages/agreed.ts'
-import { blobSubject, cancelSubject, eventSubject, subject } from '../../messages/grammar/index.ts'
+import { blobSubject, cancelSubject, eventSubject, type Protocol, subject } from '../../messages/grammar/index.ts'
+import { protocols } from '../../messages/index.ts'
 import { askedBy } from '../../messages/trust.ts'
 
 /** Subjects a user may publish to and subscribe to. */
@@ -53,14 +54,22 @@ export function observerPermissions(root: string, user: string): Permissions {
   }
 }
 
-/** A server at the edge says and hears what its nodes may, no more. */
+/**
+ * A server at the edge says and hears what its nodes may, no more. What a hub listens to is made known at the edge only when it is one of these subjects, or a pattern that has one
+ * of them within: so facts are named one by one, and queues not at all.
+ */
 export function edgePermissions(root: string, nodes: readonly string[]): Permissions {
-  const all = nodes.map((node) => nodePermissions(root, node))
+  const all = nodes.map((node) => ({ node, ...nodePermissions(root, node) }))
   return {
-    publish: [...new Set(all.flatMap(({ publish }) => publish))],
-    subscribe: [...new Set(all.flatMap(({ subscribe }) => subscribe))],
+    publish: [...new Set(all.flatMap(({ node, publish }) => [...publish, ...facts(root, node)]))],
+    subscribe: [...new Set(all.flatMap(({ subscribe }) => subscribe.map((one) => one.split(' ')[0] ?? '')))],
   }
 }
+
+const facts = (root: string, node: string): string[] =>
+  Object.entries<Protocol>(protocols).flatMap(([actor, protocol]) =>
+    Object.entries(protocol).flatMap(([fact, { kind }]) => (kind === 'event' ? [eventSubject(root, node, actor, fact)] : [])),
+  )
 
 const verbs = (root: string, asker: 'node' | 'observer'): string[] => askedBy(asker).map((word) => `${root}.*.${word}`)
 
