@@ -95,11 +95,11 @@ export function openOffers({ read }: OffersComponents, { host, port }: Address):
 
   return {
     async make(digest) {
-      if (offered.size >= mostOffers) throw new Failure('resource_exhausted', `offer a connection for ${digest}: ${offered.size} are out`)
       stop.signal.throwIfAborted()
       const opening = (listening ??= listen())
       opening.catch(() => listening === opening && (listening = undefined))
       const server = await opening
+      if (offered.size >= mostOffers) throw new Failure('resource_exhausted', `offer a connection for ${digest}: ${offered.size} are out`)
       const key = new Uint8Array(randomBytes(keyBytes))
       offered.set(nameOf(key), { digest, timer: setTimeout(() => offered.delete(nameOf(key)), offeredMs).unref() })
       return { host, port: (server.address() as AddressInfo).port, key }

@@ -1,18 +1,12 @@
-import { hash } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { blobSubject } from '../../../messages/grammar/index.ts'
 import { protocols } from '../../../messages/index.ts'
-import { holders, pieceSize, swarm } from '../../../messages/swarm.ts'
-import { digestToken } from '../../../messages/words/index.ts'
+import { pieceSize, type swarm } from '../../../messages/swarm.ts'
 import type { Blob } from '../../../ops/lab/images.ts'
 import { type Origin, startOrigin } from '../../../ops/lab/origin.ts'
-import type { Bus } from '../../../runtime/bus/bus.ts'
 import { listen } from '../../../runtime/bus/listen.ts'
-import { serve, serveAt } from '../../../runtime/bus/serve.ts'
 import { keepEvents } from '../../../runtime/bus/stream.ts'
-import { given } from '../../../runtime/given.ts'
-import { noLog } from '../../../runtime/no-log.ts'
 import { type NatsServer, startNats } from '../../support/nats.ts'
+import { type PeerInit, startPeer } from './peer.ts'
 import { aBlob, fromPeers, type Sharing, startSharing } from './setup.ts'
 
 let nats: NatsServer
@@ -151,51 +145,7 @@ test('without JetStream everybody reads what nobody has', async () => {
   await isWhole(two, blob)
 })
 
-interface PeerInit {
-  /** what it makes of the bytes it should send */
-  readonly read?: (bytes: Uint8Array<ArrayBuffer>, busy: () => never) => Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>
-  readonly asked?: () => void
-  /** false: it says what it has, and is not there to be asked for it */
-  readonly serving?: boolean
-}
-
-/** A node that says it has all of a blob, and does as it is told. */
-async function aPeer(
-  node: string,
-  blob: Blob,
-  { read = (bytes) => bytes, asked = () => {}, serving = true }: PeerInit = {},
-): Promise<AsyncDisposable> {
-  await using peer = new AsyncDisposableStack()
-  const bus: Bus = await nats.connect()
-  const { digest, size } = blob.descriptor
-  const map = new Uint8Array(Math.ceil(size / pieceSize) * 32)
-  for (let at = 0; at < size; at += pieceSize)
-    map.set(hash('sha256', blob.bytes.subarray(at, at + pieceSize), 'buffer'), (at / pieceSize) * 32)
-  const holding = { node, digest, size, complete: true, map }
-  const answered = peer.use(
-    await serveAt(bus, { node, actor: 'swarm', log: noLog, verb: 'holders', call: holders, handler: () => holding }),
-  )
-  const interest = peer.use(answered.listen(blobSubject(bus.root, digestToken(digest))))
-  await interest.ready
-  if (serving)
-    peer.use(
-      await serve(bus, {
-        node,
-        actor: 'swarm',
-        protocol: { read: swarm.read },
-        log: noLog,
-        handlers: {
-          async read({ offset, length }, { fail, signal }) {
-            asked()
-            const bytes = new Uint8Array(blob.bytes.subarray(offset, offset + length))
-            return { bytes: await given(signal, Promise.resolve(read(bytes, () => fail('resource_exhausted', 'not now')))) }
-          },
-        },
-      }),
-    )
-  const kept = peer.move()
-  return { [Symbol.asyncDispose]: () => kept.disposeAsync() }
-}
+const aPeer = async (node: string, blob: Blob, init?: PeerInit) => startPeer(await nats.connect(), { node, blob, ...init })
 
 async function isWhole(node: Sharing, { descriptor: { digest, size } }: Blob): Promise<void> {
   expect(await node.content.verify({ digest }, { timeoutMs: 30_000 })).toEqual({ digest, size })

@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto'
+import { open, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { agreed } from '../../../messages/agreed.ts'
+import { blobSubject } from '../../../messages/grammar/index.ts'
+import { protocols } from '../../../messages/index.ts'
+import { pieceSize, type swarm } from '../../../messages/swarm.ts'
+import { digestToken } from '../../../messages/words/index.ts'
+import type { Blob } from '../../../ops/lab/images.ts'
+import { type Origin, startOrigin } from '../../../ops/lab/origin.ts'
+import { openBucket } from '../../../runtime/bus/bucket.ts'
+import { client } from '../../../runtime/bus/client.ts'
+import { listen } from '../../../runtime/bus/listen.ts'
+import { tellRoom } from '../../../runtime/bus/room.ts'
+import { keepEvents } from '../../../runtime/bus/stream.ts'
+import { type NatsServer, startNats } from '../../support/nats.ts'
+import { startPeer } from './peer.ts'
+import { aBlob, type Sharing, startSharing } from './setup.ts'
+
+let nats: NatsServer
+let origin: Origin
+const stack = new AsyncDisposableStack()
+
+beforeAll(async () => {
+  nats = stack.use(await startNats({ jetstream: true }))
+  origin = stack.use(await startOrigin())
+  await keepEvents(await nats.connect(), { protocols })
+})
+afterAll(() => stack.disposeAsync())
+
+test.each([
+  ['another size', { size: 5 * pieceSize }],
+  ['pieces and hashes without end', { complete: false, pieces: new Uint8Array(300_000).fill(255), map: new Uint8Array(600_000).fill(7) }],
+  ['hashes that are none', { map: new Uint8Array(7).fill(7) }],
+])('who says it has %s keeps nobody from the blob', async (_, says) => {
+  const blob = aBlob(3 * pieceSize + 5)
+  await using _liar = await startPeer(await nats.connect(), { node: 'liar', blob, says, read: () => new Uint8Array(randomBytes(100)) })
+  await using node = await startSharing(await nats.connect(), 'n1', { 'swarm.patience': '1000' })
+  expect(await node.bring(served(blob), blob)).toEqual({ origin: blob.descriptor.size, peers: {} })
+  await isWhole(node, blob)
+})
+
+test('who floods the room with pieces that are none is heard, and nothing else', async () => {
+  const blob = aBlob(6 * pieceSize)
+  const flooding = await nats.connect()
+  const told = blobSubject(flooding.root, digestToken(blob.descriptor.digest), 'gained')
+  await using node = await startSharing(await nats.connect(), 'n1')
+  const flood = setInterval(() => {
+    for (let index = 0; index < 300; index++) {
+      tellRoom(flooding, told, { node: `x-${index}-${Date.now() % 1000}`, piece: 1e9 + index, sha256: new Uint8Array(1_000) })
+      tellRoom(flooding, told, { node: 'x'.repeat(1_000), piece: -1 })
+      tellRoom(flooding, told, 'nonsense')
+    }
+  }, 5)
+  try {
+    expect(await node.bring(served(blob), blob)).toEqual({ origin: blob.descriptor.size, peers: {} })
+  } finally {
+    clearInterval(flood)
+  }
+  await isWhole(node, blob)
+})
+
+test('whose bytes are flipped now and then is done without, and named once it is known', async () => {
+  const blob = aBlob(8 * pieceSize)
+  await using _good = await startPeer(await nats.connect(), { node: 'good', blob })
+  let sent = 0
+  const flip = (bytes: Uint8Array<ArrayBuffer>) => (sent++ % 2 === 0 ? bytes : bytes.map((byte, at) => (at === 9 ? byte ^ 1 : byte)))
+  await using _bad = await startPeer(await nats.connect(), { node: 'bad', blob, read: flip })
+  await using node = await startSharing(await nats.connect(), 'n1')
+  const { origin: fromOrigin } = await node.bring(served(blob), blob)
+  expect(fromOrigin).toBe(0)
+  await isWhole(node, blob)
+})
+
+test('a claim of a node that is not there, though somebody renews it, holds nobody up', async () => {
+  const blob = aBlob(2 * pieceSize)
+  const bus = await nats.connect()
+  const bucket = await openBucket<unknown>(bus, agreed.claims)
+  const key = digestToken(blob.descriptor.digest)
+  let beat = 0
+  let revision = await bucket?.create(key, { claims: [{ node: 'ghost', from: 0, to: 2, beat }] })
+  const renewing = setInterval(async () => {
+    if (revision !== undefined)
+      revision = await bucket?.update(key, { claims: [{ node: 'ghost', from: 0, to: 2, beat: ++beat }] }, revision)
+  }, 200)
+  await using node = await startSharing(bus, 'n1')
+  try {
+    expect(await node.bring(served(blob), blob)).toEqual({ origin: blob.descriptor.size, peers: {} })
+  } finally {
+    clearInterval(renewing)
+  }
+})
+
+test('a blob that is not what its digest says is said to be whole by nobody, and who vouched for it is named', async () => {
+  const blob = aBlob(3 * pieceSize)
+  const forged: Blob = { descriptor: blob.descriptor, bytes: aBlob(3 * pieceSize).bytes }
+  await using _forger = await startPeer(await nats.connect(), { node: 'forger', blob: forged })
+  await using node = await startSharing(await nats.connect(), 'n1')
+  const { digest, size } = blob.descriptor
+  await using blamed = listen<typeof swarm, 'blamed'>(node.bus, { node: 'n1', actor: 'swarm', fact: 'blamed' })
+  await blamed.ready
+  await expect(node.bring(served(blob), blob)).rejects.toMatchObject({ details: { reason: 'digest' } })
+  expect(await node.swarm.have({ digest })).toMatchObject({ complete: false })
+
+  const ingest = client<typeof import('../../../messages/ingest.ts').ingest>(node.bus, { node: 'n1', actor: 'ingest' })
+  const { token, path } = await ingest.open({ reference: digest, expected: digest, total: size })
+  const { offset } = await ingest.truncate({ token })
+  const request = { name: served(blob), descriptor: blob.descriptor, token, path, offset, from: 'registry' as const }
+  for await (const _ of node.swarm.bring(request));
+  for await (const { data } of blamed) {
+    expect(data).toMatchObject({ digest, sender: 'forger' })
+    break
+  }
+  await expect(node.swarm.have({ digest })).rejects.toMatchObject({ code: 'not_found' })
+  await ingest.commit({ token, size, digest })
+  expect(await node.swarm.have({ digest })).toMatchObject({ size })
+})
+
+test('a blob that was taken away behind its back is offered no more', async () => {
+  const blob = aBlob(2 * pieceSize)
+  await using one = await startSharing(await nats.connect(), 'n1')
+  await using two = await startSharing(await nats.connect(), 'n2')
+  await one.bring(served(blob), blob)
+  await unlink(fileOf(one, blob))
+  expect(await two.bring(served(blob), blob)).toEqual({ origin: blob.descriptor.size, peers: {} })
+  await expect(one.swarm.have({ digest: blob.descriptor.digest })).rejects.toMatchObject({ code: 'not_found' })
+  await isWhole(two, blob)
+})
+
+test('a blob that was damaged or cut behind its back harms nobody', async () => {
+  for (const harm of [damage, (path: string) => writeFile(path, '')]) {
+    const blob = aBlob(2 * pieceSize)
+    await using one = await startSharing(await nats.connect(), 'n1')
+    await using two = await startSharing(await nats.connect(), 'n2', { 'swarm.patience': '2000' })
+    await one.bring(served(blob), blob)
+    await harm(fileOf(one, blob))
+    await two.bring(served(blob), blob)
+    await isWhole(two, blob)
+  }
+})
+
+test('a thousand who ask one node for a MiB each at once have it, all of it right', async () => {
+  const blob = aBlob(16 * pieceSize)
+  await using node = await startSharing(await nats.connect(), 'n1')
+  await node.bring(served(blob), blob)
+  const { digest } = blob.descriptor
+  const buses = await Promise.all(Array.from({ length: 10 }, () => nats.connect()))
+  const reads = Array.from({ length: 1_000 }, async (_, index) => {
+    const asking = client<typeof swarm>(buses[index % 10] as never, { node: 'n1', actor: 'swarm' })
+    const start = (index % 16) * pieceSize
+    const half = pieceSize / 2
+    const parts = await Promise.all(
+      [start, start + half].map((offset) =>
+        asking.read({ digest, offset, length: half }, { timeoutMs: 60_000 }).then(({ bytes }) => bytes),
+      ),
+    )
+    return Buffer.compare(Buffer.concat(parts), blob.bytes.subarray(start, start + pieceSize)) === 0
+  })
+  expect((await Promise.all(reads)).filter(Boolean)).toHaveLength(1_000)
+}, 60_000)
+
+const fileOf = ({ root }: Sharing, { descriptor }: Blob): string => join(root, 'content', 'blobs', ...descriptor.digest.split(':'))
+
+async function damage(path: string): Promise<void> {
+  await using file = await open(path, 'r+')
+  await file.write(Buffer.from('not what it was'), 0, 15, pieceSize + 100)
+}
+
+async function isWhole(node: Sharing, { descriptor: { digest, size } }: Blob): Promise<void> {
+  expect(await node.content.verify({ digest }, { timeoutMs: 30_000 })).toEqual({ digest, size })
+}
+
+function served(blob: Blob): string {
+  origin.serveBlob(blob)
+  return `${origin.host}/library/test:latest`
+}
