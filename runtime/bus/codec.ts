@@ -54,6 +54,8 @@ function packBulk(value: unknown, bulk: number): Uint8Array {
 export function decode(packet: Packet): unknown {
   if (packet.payload.length === 0) return {}
   const encoding = encodingOf(packet)
+  if (encoding === 'json' && isDeep(packet.payload))
+    throw new Failure('invalid_argument', `read a json payload of ${packet.payload.length} bytes: it is nested deeper than ${mostDeep}`)
   try {
     return encoding === 'msgpack' ? packr.unpack(packet.payload) : JSON.parse(Buffer.from(packet.payload).toString())
   } catch (error) {
@@ -62,6 +64,28 @@ export function decode(packet: Packet): unknown {
     throw new Failure('invalid_argument', `read a ${encoding} payload of ${packet.payload.length} bytes: ${why}`, { cause: error })
   }
 }
+
+/** Far more than any message is. */
+const mostDeep = 256
+
+/** Whether JSON is nested so deep that reading it would take hundreds of times its size. */
+function isDeep(text: Uint8Array): boolean {
+  let depth = 0
+  let quoted = false
+  for (let at = 0; at < text.length; at++) {
+    const byte = text[at]
+    if (byte === quote) quoted = !quoted
+    else if (byte === backslash) at += 1
+    else if (quoted) continue
+    else if (byte === 0x5b || byte === 0x7b) depth += 1
+    else if (byte === 0x5d || byte === 0x7d) depth -= 1
+    if (depth > mostDeep) return true
+  }
+  return false
+}
+
+const quote = 0x22
+const backslash = 0x5c
 
 /** JSON.stringify hands over what `toJSON` made of a Buffer; the original is in the holder. */
 function base64(this: Record<string, unknown>, key: string, value: unknown): unknown {

@@ -65,6 +65,17 @@ test('what could not be read is quoted in a way that can be shown', () => {
   }
 })
 
+test('what is nested too deep is not read, whatever stands in strings', () => {
+  const nested = (depth: number) => Buffer.from(`{"a":${'['.repeat(depth)}"]]]\\"[[["${']'.repeat(depth)}}`)
+  expect(() => decode({ headers: {}, payload: nested(255) })).not.toThrow()
+  expect(() => decode({ headers: {}, payload: nested(256) })).toThrow(expect.objectContaining({ code: 'invalid_argument' }))
+  expect(() => decode({ headers: {}, payload: nested(400_000) })).toThrow(/nested deeper than 256/)
+  expect(decode({ headers: {}, payload: Buffer.from(JSON.stringify('[{'.repeat(1_000))) })).toBe('[{'.repeat(1_000))
+  expect(() => decode({ headers: encodingHeaders('msgpack'), payload: Buffer.alloc(900_000, 0x91) })).toThrow(
+    expect.objectContaining({ code: 'invalid_argument' }),
+  )
+})
+
 test('a key named __proto__ is only a key', () => {
   const hostile = '{"__proto__":{"polluted":true}}'
   for (const payload of [Buffer.from(hostile)]) decode({ headers: {}, payload })
