@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, readdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Failure } from '../../messages/grammar/index.ts'
 import type { Target } from '../../messages/snapshot.ts'
 import { fromErrno } from '../../runtime/errno.ts'
 import { mountAll, unmount } from '../../runtime/mounts.ts'
@@ -14,6 +15,7 @@ export interface OpenTarget extends AsyncDisposable {
 /** Make a target a directory: mounts are mounted at a place of their own below `root`, and taken away again. */
 export async function openTarget(root: string, target: Target, options: { signal: AbortSignal }): Promise<OpenTarget> {
   if (target.kind === 'directory') return { path: target.path, whiteouts: target.whiteouts, async [Symbol.asyncDispose]() {} }
+  if (target.mounts.length === 0) throw new Failure('invalid_argument', 'apply to what mounts show: there are none')
   await using stack = new AsyncDisposableStack()
   const path = await makePlace(root)
   stack.defer(() => rmdir(path))

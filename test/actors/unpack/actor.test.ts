@@ -208,6 +208,8 @@ describe.runIf(isRoot)('mounts', () => {
     const mounts = [{ type: 'overlay', source: 'overlay', options: ['lowerdir=/no/such/layer'] }]
     const applied = lastOf(node.unpack.apply({ descriptor, target: { kind: 'mount', mounts } }))
     await expect(applied).rejects.toMatchObject({ message: expect.stringContaining('mount overlay') })
+    const none = lastOf(node.unpack.apply({ descriptor, target: { kind: 'mount', mounts: [] } }))
+    await expect(none).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringContaining('there are none') })
     expect(mountsOf(root)).toEqual([])
     expect(readdirSync(join(root, 'tmp'))).toEqual([])
   })
