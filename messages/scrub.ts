@@ -22,7 +22,7 @@ export const scrub = {
       repair: z.boolean().default(false),
     }),
     item: Finding,
-    failures: ['not_found'],
+    failures: ['not_found', 'unimplemented'],
     example: { kinds: ['content'] },
   }),
   damaged: event('Something is not what it was said to be.', z.object({ ...Thing.shape, why: z.string() }), { entity: 'key' }),

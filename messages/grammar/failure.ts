@@ -50,10 +50,11 @@ export class Failure extends Error {
 
   /**
    * The only converter from the unknown: a failure stays itself, an abort is `cancelled`, a timeout `deadline_exceeded`,
-   * anything else `internal` with the original as cause.
+   * anything else `internal` with the original as cause. Of an error, and one more while what was in use was given back, the first counts.
    */
   static from(error: unknown): Failure {
     if (error instanceof Failure) return error
+    if (error instanceof SuppressedError) return Failure.from(error.suppressed)
     if (error instanceof Error && error.name === 'AbortError') return new Failure('cancelled', 'the caller gave up', { cause: error })
     if (error instanceof Error && error.name === 'TimeoutError')
       return new Failure('deadline_exceeded', 'no answer within the time given', { cause: error })

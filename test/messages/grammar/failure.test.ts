@@ -27,6 +27,7 @@ test('an abort is cancelled, a timeout deadline_exceeded, anything else internal
   expect(Failure.from(AbortSignal.abort().reason).code).toBe('cancelled')
   expect(Failure.from(new DOMException('late', 'TimeoutError')).code).toBe('deadline_exceeded')
   expect(Failure.from(bug)).toMatchObject({ code: 'internal', message: 'a bug', cause: bug })
+  expect(Failure.from(new SuppressedError(bug, failure))).toBe(failure)
   expect(Failure.from('text')).toMatchObject({ code: 'internal', message: 'text' })
 })
 
