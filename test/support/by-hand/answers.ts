@@ -85,7 +85,10 @@ function badFailure({ verb, failures: declared }: Found, { payload, headers }: M
   if (headers['Nats-Service-Error-Code'] !== String(numbers[code as Code]))
     return [`${about}: the header says ${headers['Nats-Service-Error-Code']}`]
   const [said = '', told = ''] = [error?.message, headers['Nats-Service-Error']].map((text) =>
-    (text ?? '').replaceAll(/[\s\p{Cc}]+/gu, ' ').trim(),
+    (text ?? '')
+      .replaceAll(/[\s\p{Cc}]+/gu, ' ')
+      .trim()
+      .toWellFormed(),
   )
   if (!said || !told || !said.startsWith(told.slice(0, 100))) return [`${about}: the header says ${told}`]
   return []
