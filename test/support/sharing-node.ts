@@ -33,7 +33,7 @@ export async function startSharingNode(bus: Bus, { nats, root, name }: { nats: s
   const start = () => startNode({ root, name, args: ['--nats', nats, '--only', ...actors] })
   let node = await start()
   const blobs = client<typeof content>(bus, { node: name, actor: 'content' }, { timeoutMs: 60_000 })
-  const pulls = client<typeof pull>(bus, { node: name, actor: 'pull' })
+  const pulls = client<typeof pull>(bus, { node: name, actor: 'pull' }, { heartbeatMs: 1_000 })
   return {
     name,
     root,
