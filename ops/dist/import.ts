@@ -17,7 +17,7 @@ interface ImportOptions {
 
 /**
  * `dist import [--name REF] [FILE]`: the images of an OCI layout in an archive, as skopeo, buildah and docker save write it, into the content store, with no registry. Each blob becomes content only
- * when it is what its name says, a name is recorded only when all it names is here; what belongs to no image is not kept.
+ * when it is what its name says, a name is recorded only when all it names is here, and stands for that from then on, whatever it stood for; what belongs to no image is not kept.
  */
 export function importImages(command: Command): void {
   command

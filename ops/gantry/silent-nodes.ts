@@ -19,8 +19,8 @@ export async function complainOfSilent(session: Session, answered: ReadonlySet<s
     for await (const { source, type, time } of recall(bus, { actor: 'node', last: (event) => event.source, signal }))
       if (type !== 'node.down' && !answered.has(source)) known.push({ node: source, at: time })
   } catch (error) {
-    // nothing is kept here, or this user may not read it
-    if (signal.aborted || !isFailure(error)) throw error
+    // nothing is kept here, or this user may not read it: then nobody is known
+    if (signal.aborted) throw error
   }
   const silent = await Promise.all(known.map(async (one) => ((await isSilent(session, one.node)) ? [one] : [])))
   const codes = silent

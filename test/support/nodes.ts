@@ -9,12 +9,14 @@ export interface Nodes extends AsyncDisposable {
   node(name: string): RunningNode
 }
 
-/** Start nodes of these names, on a server of their own with JetStream. */
+/** Start nodes of these names, small ones, on a server of their own with JetStream. */
 export async function startNodes(names: readonly string[], init: Omit<NodeInit, 'root' | 'name'> = {}): Promise<Nodes> {
   await using stack = new AsyncDisposableStack()
   const nats = stack.use(await startNats({ jetstream: true }))
   const started = await Promise.allSettled(
-    names.map(async (name) => stack.use(await startNode({ ...init, name, args: ['--nats', nats.url, ...(init.args ?? [])] }))),
+    names.map(async (name) =>
+      stack.use(await startNode({ ...init, name, args: ['--nats', nats.url, '--unpack-threads', '1', ...(init.args ?? [])] })),
+    ),
   )
   for (const one of started) if (one.status === 'rejected') throw one.reason
   const nodes = new Map(started.flatMap((one) => (one.status === 'fulfilled' ? [[one.value.name, one.value] as const] : [])))
