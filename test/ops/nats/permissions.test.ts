@@ -1,4 +1,5 @@
 /** Who may do what, with a server started with `ops/nats/single.conf` and the accounts made for it. */
+import { nkeys } from 'nats'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { agreed } from '../../../messages/agreed.ts'
@@ -270,6 +271,18 @@ test('a tenant sees nothing of another, and is not heard there', async () => {
   expect(await keepEvents(acme, { protocols })).toBe(true)
   await expect(streamsOf(acme)).resolves.toEqual(['ACME_EVENTS'])
   await expect(streamsOf(operator)).resolves.not.toContain('ACME_EVENTS')
+})
+
+test('a user known by an nkey proves to have its seed, which the server never sees', async () => {
+  const pair = nkeys.createUser()
+  await using keyed = await setUpNats({ observers: [`eyes=${pair.getPublicKey()}`] })
+  const { url } = await keyed.start('single')
+  const address = { url, inbox: '_INBOX.eyes' }
+  await using bus = await connectNats({ ...address, seed: `${Buffer.from(pair.getSeed()).toString()}\n` })
+  await bus.subscribe('gantry.event.>', () => {}).ready
+  await expect(bus.subscribe('gantry.n1.>', () => {}).ready).rejects.toMatchObject({ code: 'permission_denied' })
+  const another = Buffer.from(nkeys.createUser().getSeed()).toString()
+  await expect(connectNats({ ...address, seed: another })).rejects.toMatchObject({ code: 'unauthenticated' })
 })
 
 test('nobody gets in without a password, or with the one of another', async () => {
