@@ -2,18 +2,19 @@ import { availableParallelism } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 import type { content } from '../../messages/content.ts'
 import type { fetch } from '../../messages/fetch.ts'
-import { Failure, isFailure, type Protocol } from '../../messages/grammar/index.ts'
+import { blobSubject, Failure, isFailure, type Protocol } from '../../messages/grammar/index.ts'
 import type { image } from '../../messages/image.ts'
 import type { ingest } from '../../messages/ingest.ts'
 import type { lease } from '../../messages/lease.ts'
 import { pull } from '../../messages/pull.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
-import type { swarm } from '../../messages/swarm.ts'
+import { Gained, type holders, type swarm } from '../../messages/swarm.ts'
 import type { Freshness, tag } from '../../messages/tag.ts'
 import type { unpack } from '../../messages/unpack.ts'
-import { parseReference } from '../../messages/words/index.ts'
+import { type Digest, digestToken, parseReference } from '../../messages/words/index.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
 import { client } from '../../runtime/bus/client.ts'
+import { askRoom, enterRoom } from '../../runtime/bus/room.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import { tell } from '../../runtime/bus/tell.ts'
 import { drainingOf } from '../../runtime/draining.ts'
@@ -24,6 +25,7 @@ import { shared } from '../../runtime/shared.ts'
 import type { Asks } from './asks.ts'
 import { type Board, hasEnded } from './board.ts'
 import type { Bringing } from './bring.ts'
+import { nobody } from './company.ts'
 import { pulls } from './pulls.ts'
 import { clusterSource, registrySource } from './source.ts'
 
@@ -33,15 +35,12 @@ const pauseMs = 100
 /** Serve `pull` on this node, and go on with the pulls an earlier run left. */
 export async function startPull(home: Home): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
-  const { node, bus, tables, outbox, log, settings } = home
+  const { node, bus, tables, outbox, log } = home
   const ask = <P extends Protocol>(actor: string) => client<P>(bus, { node, actor })
   const persistence = stack.use(persist(bus))
   const asks: Asks = {
     tag: ask<typeof tag>('tag'),
-    source:
-      settings['swarm.enabled'] === 'false'
-        ? registrySource({ fetch: ask<typeof fetch>('fetch') })
-        : clusterSource({ swarm: ask<typeof swarm>('swarm') }),
+    ...whereFrom(home),
     ingest: ask<typeof ingest>('ingest'),
     content: ask<typeof content>('content'),
     snapshot: ask<typeof snapshot>('snapshot'),
@@ -106,6 +105,26 @@ export async function startPull(home: Home): Promise<AsyncDisposable> {
 
 /** How long what a pull brought stays without its image. */
 const aDay = 86_400
+
+/** Where bytes come from, as the node is set: other nodes too, or registries alone. */
+function whereFrom({ node, bus, settings }: Home): Pick<Asks, 'source' | 'enter'> {
+  const registry = registrySource({ fetch: client<typeof fetch>(bus, { node, actor: 'fetch' }) })
+  if (settings['swarm.enabled'] === 'false') return { source: registry, enter: nobody }
+  const place = (digest: Digest) => ({
+    node,
+    asked: blobSubject(bus.root, digestToken(digest)),
+    told: blobSubject(bus.root, digestToken(digest), 'gained'),
+  })
+  return {
+    source: clusterSource({
+      registry,
+      swarm: client<typeof swarm>(bus, { node, actor: 'swarm' }),
+      holders: (digest, options) => askRoom<typeof holders>(bus, place(digest), options),
+    }),
+    enter: (digest, heard) =>
+      enterRoom<typeof holders, Gained>(bus, { ...place(digest), heard, read: (value) => Gained.safeParse(value).data }),
+  }
+}
 
 /** The platform of this machine, in the words of images. */
 const here = {

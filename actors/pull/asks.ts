@@ -6,12 +6,15 @@ import type { lease } from '../../messages/lease.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
 import type { tag } from '../../messages/tag.ts'
 import type { unpack } from '../../messages/unpack.ts'
+import type { Enter } from './company.ts'
 import type { Source } from './source.ts'
 
 /** The actors a pull talks to. */
 export interface Asks {
   readonly tag: Client<typeof tag>
   readonly source: Source
+  /** Meet the others who want a blob. */
+  readonly enter: Enter
   readonly ingest: Client<typeof ingest>
   readonly content: Client<typeof content>
   readonly snapshot: Client<typeof snapshot>

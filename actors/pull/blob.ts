@@ -16,6 +16,8 @@ export interface BlobRequest {
   readonly descriptor: Descriptor
   /** holds it, from the first byte on */
   readonly lease: string
+  /** Whether others pull the same at the moment. */
+  readonly company?: boolean | undefined
   /** It is here, and held, unless it was removed since. */
   readonly here?: boolean | undefined
   /** Tokens of ingests that this node's pulls hold, by digest. One that could not be given back, because the bus was away, is given back before the next try. */
@@ -37,7 +39,7 @@ export async function bringBlob(asks: Asks, request: BlobRequest, { signal, repo
   const labels = broughtLabels(request)
   if (request.here && (await isLabelled(asks, digest, labels, { signal }))) return report({ status: 'exists', offset: size })
   if (size <= smallBytes) return await bringSmall(asks, request, { signal, report })
-  if ((await bringLarge(asks, request, 'anybody', { signal, report })) === 'spoilt')
+  if ((await bringLarge(asks, request, request.company ? 'company' : 'anybody', { signal, report })) === 'spoilt')
     await bringLarge(asks, request, 'registry', { signal, report })
 }
 

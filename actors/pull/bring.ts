@@ -7,6 +7,7 @@ import { about } from './about.ts'
 import type { Asks } from './asks.ts'
 import { type BlobProgress, bringBlob } from './blob.ts'
 import type { Board } from './board.ts'
+import { type Company, keepCompany, nobody } from './company.ts'
 import { demandHere, type Found, lookFor, recorded } from './here.ts'
 import { unpackedImageLabels, unpackedLabels } from './labels.ts'
 import { type Layer, type LayerOptions, makeLayer } from './layer.ts'
@@ -46,7 +47,9 @@ export async function bring(
   const driver = input.unpack ? persist(() => pickDriver(all.asks, input.driver, { signal }), { signal }) : undefined
   driver?.catch(() => {})
   const found = await recorded(all.asks, { name, target: root, lease }, { signal })
-  const from = { name, found, only: input.here === true }
+  const only = input.here === true
+  await using company = await persist(() => keepCompany(only ? nobody : all.asks.enter, root.digest), { signal })
+  const from = { name, found, only, company }
   const read = async (descriptor: Descriptor, options: { signal: AbortSignal }) => {
     await lookFor(all.asks, { found, digests: [descriptor.digest], lease }, options)
     await blob(all, { ...from, descriptor }, { board, lease, signal: options.signal }).verified
@@ -66,12 +69,13 @@ interface From {
   readonly found: Found
   /** what is not here is not fetched */
   readonly only: boolean
+  readonly company: Pick<Company, 'any'>
 }
 
 /** One blob, shared with every other pull that wants it. Both promises fail when it does; neither needs to be awaited. */
 function blob(
   all: Bringing,
-  { name, descriptor, found, only }: From & { descriptor: Descriptor },
+  { name, descriptor, found, only, company }: From & { descriptor: Descriptor },
   { board, lease, signal }: BringOptions,
 ): LayerOptions['blob'] {
   const { asks, tokens } = all
@@ -83,8 +87,10 @@ function blob(
   }
   const begun = Promise.withResolvers<void>()
   const request = { name, descriptor, lease: lease.id, tokens, here: known === 'here' }
+  const bringing = (options: { signal: AbortSignal; report: (progress: BlobProgress) => void }) =>
+    asks.persist(() => bringBlob(asks, { ...request, company: company.any }, options), options)
   const work = (signal: AbortSignal, report: (progress: BlobProgress) => void) =>
-    all.downloads(() => asks.persist(() => bringBlob(asks, request, { signal, report }), { signal }), { signal })
+    all.downloads(() => bringing({ signal, report }), { signal })
   const onProgress = (progress: BlobProgress) => {
     begun.resolve()
     board.mark(descriptor, progress)

@@ -1,7 +1,7 @@
 import type { fetch } from '../../messages/fetch.ts'
 import type { Client } from '../../messages/grammar/index.ts'
-import type { swarm } from '../../messages/swarm.ts'
-import type { Descriptor } from '../../messages/words/index.ts'
+import { type Holding, pieceSize, type swarm } from '../../messages/swarm.ts'
+import type { Descriptor, Digest } from '../../messages/words/index.ts'
 
 /** A blob, and the reference its registry has it under. */
 export interface Sought {
@@ -16,8 +16,8 @@ export interface Lent extends Sought {
   readonly offset: number
 }
 
-/** From whom bytes are taken: other nodes and the registry, or the registry alone. */
-export type From = 'anybody' | 'registry'
+/** From whom bytes are taken: other nodes and the registry, or the registry alone. Company: others want the same at the moment, so that it is to be agreed on who reads what. */
+export type From = 'anybody' | 'company' | 'registry'
 
 /** How far a blob is, and whether other nodes had a part in it. */
 export interface Reached {
@@ -47,15 +47,35 @@ export function registrySource(asks: { fetch: Pick<Client<typeof fetch>, 'object
   }
 }
 
-/** From other nodes that have it, and from the registry what they have not. */
-export function clusterSource(asks: { swarm: Pick<Client<typeof swarm>, 'object' | 'bring'> }): Source {
+export interface ClusterAsks {
+  readonly swarm: Pick<Client<typeof swarm>, 'object' | 'bring'>
+  readonly registry: Source
+  /** Every other node that has some of a blob, or is bringing it, as they answer; nobody is no answer. */
+  readonly holders: (digest: Digest, options: { signal: AbortSignal }) => AsyncIterable<Holding>
+}
+
+/**
+ * From other nodes that have it, and from the registry what they have not. Of a blob of one piece that nobody is there for it is agreed with nobody who reads it: that would take longer than
+ * reading it.
+ */
+export function clusterSource({ swarm, registry, holders }: ClusterAsks): Source {
+  async function* bring(lent: Lent, from: 'anybody' | 'registry', options: { signal: AbortSignal }): AsyncIterable<Reached> {
+    for await (const { offset, sources } of swarm.bring({ ...lent, from }, options))
+      yield { offset, shared: Object.keys(sources.peers).length > 0 }
+  }
   return {
-    object: async ({ name, descriptor }, options) => (await asks.swarm.object({ name, descriptor }, { ...options, timeoutMs })).bytes,
+    object: async ({ name, descriptor }, options) => (await swarm.object({ name, descriptor }, { ...options, timeoutMs })).bytes,
     async *blob(lent, from, options) {
-      for await (const { offset, sources } of asks.swarm.bring({ ...lent, from }, options))
-        yield { offset, shared: Object.keys(sources.peers).length > 0 }
+      const { digest, size } = lent.descriptor
+      if (from === 'anybody' && size <= pieceSize && !(await some(holders(digest, options)))) yield* registry.blob(lent, from, options)
+      else yield* bring(lent, from === 'registry' ? from : 'anybody', options)
     },
   }
+}
+
+async function some(all: AsyncIterable<unknown>): Promise<boolean> {
+  for await (const _ of all) return true
+  return false
 }
 
 /** A registry may ask for patience, and be given it. */

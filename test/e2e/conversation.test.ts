@@ -45,7 +45,7 @@ test('a small layer takes eight questions and five facts, and is written down in
     'event snapshot.committed': 1,
   })
   expect(subjects.get('bus.cancel') ?? 0).toBe(0)
-  expect((subjects.get('replies') ?? 0) / count).toBeLessThan(20)
+  expect((subjects.get('replies') ?? 0) / count).toBeLessThan(23)
   expect(commits / count).toBeLessThan(12)
   // the manifest by its tag, then as a blob; the config; the layers
   expect(registry.seen.length - asked).toBe(count + 3)
