@@ -87,16 +87,22 @@ const tellingMs = 50
 export async function openTransfer(components: TransferComponents, { digest, size }: { digest: string; size: number }): Promise<Transfer> {
   const { node, now, distrusted } = components
   await using stack = new AsyncDisposableStack()
-  const share = openShare({ digest, size, node, now, distrusted, blame: (...about) => components.blame(digest, ...about) })
+  const leaving = new AbortController()
+  stack.defer(() => leaving.abort())
+  const again = (): void => void meet({ share, room }, leaving.signal)
+  const blame = (...about: [node: string, piece: number, why: string]): void => {
+    components.blame(digest, ...about)
+    // What it said is not believed any more; others may say what is so.
+    again()
+  }
+  const share = openShare({ digest, size, node, now, distrusted, blame })
   const file = stack.use(openPieceFile({ size, here: share.here, beside: components.beside() }))
   const heard = (gained: Gained): void => {
     share.heard(gained)
     // Who has all of it may have had it before we were there: what its pieces hash to it says when asked.
-    if (gained.complete && share.some((piece) => !share.map.knows(piece))) void meet({ share, room }, leaving.signal)
+    if (gained.complete && share.some((piece) => !share.map.knows(piece))) again()
   }
-  const room = stack.use(await components.enter(digest, heard))
-  const leaving = new AbortController()
-  stack.defer(() => leaving.abort())
+  const room: Room = stack.use(await components.enter(digest, heard))
   const kept = stack.move()
   return {
     size,

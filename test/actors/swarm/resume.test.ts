@@ -81,5 +81,6 @@ test('once a blob is content, nothing of its way is left', async () => {
     .toEqual([])
 })
 
-const held = (bits: Uint8Array | undefined): number =>
-  (bits ?? []).reduce<number>((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0)
+/** How many bits are set. */
+const held = (bits: Uint8Array = new Uint8Array()): number =>
+  bits.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0)
