@@ -4,7 +4,7 @@ import { durably, keptOf } from '../../runtime/bus/durable.ts'
 import { connectNats, type NatsAddress } from '../../runtime/bus/nats.ts'
 import type { Home } from '../../runtime/home.ts'
 import { openLog } from '../../runtime/log.ts'
-import { openOutbox } from '../../runtime/records/outbox.ts'
+import { openOutbox, waitingOutboxes } from '../../runtime/records/outbox.ts'
 import { openTables } from '../../runtime/tables.ts'
 import type { Work } from '../../runtime/workers.ts'
 import type { Config } from './config.ts'
@@ -27,9 +27,11 @@ export async function place({ thread, config, nats }: Placing, threads: Threads 
   const log = openLog({ node: config.node, thread, level: config.log })
   const bus = stack.use(await connectNats(nats, { root: config.subjects, name: `${config.node}.${thread}`, log }))
   const tables = stack.use(await openTables(join(config.root, 'meta')))
-  const outbox = stack.use(
-    openOutbox({ tables, name: thread, node: config.node, bus, log, publish: durably(bus), kept: keptOf(bus, config.node) }),
-  )
+  const outboxOf = (name: string) =>
+    stack.use(openOutbox({ tables, name, node: config.node, bus, log, publish: durably(bus), kept: keptOf(bus, config.node) }))
+  const outbox = outboxOf(thread)
+  // What a thread has left that is made no more, as when there were more of them.
+  if (thread === 'control') for (const name of waitingOutboxes(tables)) if (!threadNames(config).includes(name)) outboxOf(name)
   const home: Home = { node: config.node, root: config.root, bus, tables, outbox, log, settings: config.settings }
   for (const { start } of placed(config, threads).filter((one) => one.thread === thread)) stack.use(await start(home))
   const owned = stack.move()

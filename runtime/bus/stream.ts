@@ -14,7 +14,7 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream'
-import { eventSubject, Failure, type Protocol } from '../../messages/grammar/index.ts'
+import { type Code, eventSubject, Failure, type Protocol } from '../../messages/grammar/index.ts'
 import { retry } from '../retry.ts'
 import type { Bus } from './bus.ts'
 import { dedupeMs as usualDedupeMs } from './durable.ts'
@@ -171,12 +171,17 @@ async function openStream(bus: Bus, signal: AbortSignal | undefined): Promise<St
           jetstream(connection)
             .consumers.get(name, options)
             .catch((error: unknown) => {
-              const code = error instanceof JetStreamApiError && error.status < 500 ? 'internal' : 'unavailable'
-              throw new Failure(code, `${attempt}: ${(error as Error).message}`, { cause: error })
+              throw new Failure(whyNot(error), `${attempt}: ${(error as Error).message}`, { cause: error })
             }),
         { tries: Number.POSITIVE_INFINITY, signal },
       ),
   }
+}
+
+/** Only of a server that is away it can be said that it may come back. */
+function whyNot(error: unknown): Code {
+  if (isDenied(error)) return 'permission_denied'
+  return error instanceof JetStreamApiError && error.status < 500 ? 'internal' : 'unavailable'
 }
 
 /**

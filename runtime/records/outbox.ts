@@ -87,6 +87,12 @@ export function openOutbox(parts: OutboxParts): Outbox {
   }
 }
 
+/** Names of the outboxes in which something waits. */
+export const waitingOutboxes = (tables: Tables): string[] =>
+  [...tables.table<number>('outbox').range()]
+    .map(({ key }) => key)
+    .filter((name) => !name.includes(' ') && [...tables.table(`outbox.${name}`).range({ limit: 1 })].length > 0)
+
 /** Most facts on their way at once. */
 const window = 256
 /** Facts that were told and not taken out, at most. */

@@ -4,7 +4,7 @@ import { event } from '../../../messages/grammar/index.ts'
 import type { Bus } from '../../../runtime/bus/bus.ts'
 import { durably } from '../../../runtime/bus/durable.ts'
 import { type Envelope, envelope, eventPacket } from '../../../runtime/bus/envelope.ts'
-import { connectionOf } from '../../../runtime/bus/nats.ts'
+import { connectionOf, connectNats } from '../../../runtime/bus/nats.ts'
 import { keepEvents, type Recalling, recall } from '../../../runtime/bus/stream.ts'
 import { startNats } from '../../support/nats.ts'
 
@@ -173,4 +173,20 @@ test('recalling fails with unavailable when the stream does not answer, and give
   await expect(recalled(bus, { follow: true, signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' })
   await nats.kill()
   await expect(recalled(bus)).rejects.toMatchObject({ code: 'unavailable' })
+})
+
+test('who may not read the stream is told so', async () => {
+  const readers = ['INFO', 'CONSUMER'].map((user) => {
+    const deny = user === 'INFO' ? '$JS.API.STREAM.INFO.>' : '$JS.API.CONSUMER.>'
+    return `{ user: ${user}, password: secret, permissions { publish { allow: [">"], deny: ["${deny}"] } } }`
+  })
+  const config = `authorization { users: [{ user: all, password: secret }, ${readers.join(', ')}] }`
+  await using nats = await startNats({ jetstream: true, config })
+  await using bus = await connectNats({ url: nats.url, user: 'all', password: 'secret' })
+  await keepEvents(bus, { protocols })
+  await tellAll(bus, story)
+  for (const user of ['INFO', 'CONSUMER']) {
+    await using reader = await connectNats({ url: nats.url, user, password: 'secret' })
+    await expect(recalled(reader)).rejects.toMatchObject({ code: 'permission_denied' })
+  }
 })
