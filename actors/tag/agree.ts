@@ -84,13 +84,24 @@ async function askOnce(components: AgreeComponents, asking: Asking, { signal }: 
   const key = keyOf(asking.name)
   while (true) {
     const right = await asked.create(key, { node }).catch(() => undefined)
-    if (right !== undefined) return await askForAll({ ...components, names, asked }, asking, right)
-    const theirs = await waitFor({ names, asked }, { key, since: asking.known?.revision ?? 0, patienceMs }, { signal })
+    const since = asking.known?.revision ?? 0
+    if (right !== undefined) {
+      // Somebody may have asked, and left, between our look and our getting the right.
+      const brought = newer(await names.get(key).catch(() => undefined), since)
+      if (!brought) return await askForAll({ ...components, names, asked }, asking, right)
+      await asked.remove(key, right).catch((why: unknown) => components.log.debug({ err: why }, 'let others ask'))
+      return brought
+    }
+    const theirs = await waitFor({ names, asked }, { key, since, patienceMs }, { signal })
     if (theirs === 'gone') continue
     if (theirs) return theirs
     return await askMyself(components, asking)
   }
 }
+
+/** What an entry says, if it was put there after `since`. */
+const newer = (entry: Value<Entry> | undefined, since: number): Entry | undefined =>
+  entry && entry.revision > since ? entry.value : undefined
 
 async function askMyself({ ask, node, now }: AgreeComponents, { name, digest }: Asking): Promise<Entry> {
   const { descriptor } = await ask()
@@ -138,10 +149,9 @@ async function waitFor(
   const done = new AbortController()
   const patience = AbortSignal.timeout(patienceMs)
   const either = AbortSignal.any([signal, done.signal, patience])
-  const newer = (entry: Value<Entry> | undefined) => (entry && entry.revision > since ? entry.value : undefined)
   const brought = async (): Promise<Entry | 'gone'> => {
     for await (const entry of names.watch(key, { signal: either })) {
-      const value = newer(entry)
+      const value = newer(entry, since)
       if (value) return value
     }
     return 'gone'
@@ -151,7 +161,7 @@ async function waitFor(
       if (value?.failed) throw new Failure(value.failed.code, value.failed.message)
       if (value === undefined) break
     }
-    return newer(await names.get(key)) ?? 'gone'
+    return newer(await names.get(key), since) ?? 'gone'
   }
   try {
     return await Promise.race([brought(), left()])
