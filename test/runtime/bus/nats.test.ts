@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { Bus } from '../../../runtime/bus/bus.ts'
-import { connectNats } from '../../../runtime/bus/nats.ts'
+import { connectionOf, connectNats } from '../../../runtime/bus/nats.ts'
 import { busConformance } from '../../conformance/bus.ts'
 import { startNats } from '../../support/nats.ts'
 
@@ -143,6 +143,28 @@ describe('a connection to NATS', () => {
     await expect(bus.request('t.secret', nothing, { timeoutMs: 60_000 })).rejects.toMatchObject({ code: 'permission_denied' })
     await expect(bus.subscribe('t.hidden', () => {}).ready).rejects.toMatchObject({ code: 'permission_denied' })
     await bus.flush()
+  })
+
+  test('answers into inboxes only, and is asked from one nobody can guess', async () => {
+    await using nats = await startNats()
+    const [near, far] = [await nats.connect(), await connectNats({ url: nats.url, user: undefined, inbox: '_INBOX.mine' })]
+    await using _far = far
+    const inboxes: string[] = []
+    const raw = connectionOf(near)
+    raw?.subscribe('t.ask', { callback: (_, { reply = '' }) => void inboxes.push(reply) })
+    const answerable: boolean[] = []
+    const answering = near.subscribe('t.ask', ({ respond }) => {
+      answerable.push(respond !== undefined)
+      respond?.(nothing)
+    })
+    await answering.ready
+    for (let n = 0; n < 3; n++) await far.request('t.ask', nothing, { timeoutMs: 5_000 })
+    for (const inbox of inboxes) expect(inbox).toMatch(/^_INBOX\.mine\.[0-9a-f-]{36}\.[0-9a-f-]{36}$/)
+    expect(new Set(inboxes).size).toBe(3)
+    raw?.publish('t.ask', '', { reply: 't.deed' })
+    raw?.publish('t.ask', '', { reply: '$JS.API.STREAM.PURGE.X' })
+    await near.flush()
+    expect(answerable).toEqual([true, true, true, false, false])
   })
 
   test('that is disposed lets go of a frozen server', async () => {

@@ -167,6 +167,16 @@ describe.each([
     expect(await raw(talk.bus, 'gantry.n1.parrot.say')).toMatchObject({ body: { error: { code: 'invalid_argument' } } })
   })
 
+  test('does nothing for who names no inbox', async () => {
+    await using talk = await open()
+    const cage = new Cage()
+    await using _parrot = await by(talk.home, cage)
+    talk.bus.publish('gantry.n1.parrot.say', { headers: {}, payload: Buffer.from('{"text":"hi"}') })
+    await talk.bus.flush()
+    await asking(talk.bus).say({ text: 'asked' })
+    expect(cage.traces).toHaveLength(1)
+  })
+
   test('gives bytes as bytes to a program', async () => {
     await using talk = await open()
     await using _parrot = await by(talk.home, new Cage())
