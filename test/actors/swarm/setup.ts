@@ -65,7 +65,9 @@ export async function startSharing(bus: Bus, node: string, settings: Readonly<Re
     ...asks,
     async bring(name, { descriptor }, { signal, from, onProgress = () => {} } = {}) {
       const { digest, size } = descriptor
-      const { token, path, offset } = await asks.ingest.open({ reference: digest, expected: digest, total: size })
+      // Of our own making: when the answer is lost with the bus, it is lent again.
+      const token = `${node} ${digest}`
+      const { path, offset } = await asks.ingest.open({ reference: digest, expected: digest, total: size, token })
       let sources: Sources = { origin: 0, peers: {} }
       try {
         for await (const item of asks.swarm.bring(
