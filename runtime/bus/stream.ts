@@ -19,8 +19,10 @@ import { retry } from '../retry.ts'
 import type { Bus } from './bus.ts'
 import { dedupeMs as usualDedupeMs } from './durable.ts'
 import { type Envelope, openEnvelope } from './envelope.ts'
+import { common, filtersOf } from './filters.ts'
 import { type Hearing, subjectsOf } from './hearing.ts'
 import { matches } from './matches.ts'
+import { filtered, merged, newest } from './merged.ts'
 import { connectionOf, isDenied, replicasOf } from './nats.ts'
 import { storedMessage, streamName, streamState } from './stored.ts'
 
@@ -184,27 +186,6 @@ function whyNot(error: unknown): Code {
   return error instanceof JetStreamApiError && error.status < 500 ? 'internal' : 'unavailable'
 }
 
-/**
- * What to ask the server for, to get these subjects: a filter must lie within a subject of the stream, or one of those within the filter, or it is refused.
- * Facts of which none is kept are not asked for.
- */
-function filtersOf(wanted: readonly string[], kept: readonly string[]): string[] {
-  const filters = wanted.flatMap(
-    (subject) => [subject, ofAllNodes(subject)].find((one) => kept.some((it) => matches(it, one) || matches(one, it))) ?? [],
-  )
-  return [...new Set(filters)]
-}
-
-const nodeToken = -3
-const ofAllNodes = (subject: string): string => subject.split('.').with(nodeToken, '*').join('.')
-
-/** One filter for all of them: one consumer of server 2.9 has one, and only what one reads is in order as it comes. */
-const common = (wanted: readonly string[]): string =>
-  wanted
-    .map((subject) => subject.split('.'))
-    .reduce((one, other) => one.map((token, at) => (token === other[at] ? token : '*')))
-    .join('.')
-
 interface Reading {
   /** all of the stream, unless given */
   readonly filter: string | undefined
@@ -261,39 +242,6 @@ function kept(subject: string, payload: Uint8Array): Envelope | undefined {
   } catch {
     return undefined
   }
-}
-
-/** All of several readings by their place in the stream, each once. */
-async function* merged(parts: readonly AsyncGenerator<Kept>[]): AsyncGenerator<Kept> {
-  try {
-    const heads = await Promise.all(parts.map((part) => part.next()))
-    for (;;) {
-      const first = Math.min(...heads.map(({ done, value }) => (done ? Number.POSITIVE_INFINITY : value.seq)))
-      const at = heads.findIndex(({ done, value }) => !done && value.seq === first)
-      const head = heads[at]
-      if (!head || head.done) return
-      yield head.value
-      for (const [other, part] of parts.entries())
-        if (!heads[other]?.done && heads[other]?.value.seq === first) heads[other] = await part.next()
-    }
-  } finally {
-    await Promise.all(parts.map((part) => part.return(undefined)))
-  }
-}
-
-async function* filtered(events: AsyncIterable<Kept>, isWanted: (event: Kept) => boolean): AsyncGenerator<Kept> {
-  for await (const event of events) if (isWanted(event)) yield event
-}
-
-/** In the order of what is left. */
-async function* newest(events: AsyncIterable<Kept>, of: LastOf): AsyncGenerator<Kept> {
-  const last = new Map<string, Kept>()
-  for await (const event of events) {
-    const thing = of(event)
-    last.delete(thing)
-    last.set(thing, event)
-  }
-  yield* last.values()
 }
 
 /** One subject a durable event: a stream cannot leave out what it does not want. */
