@@ -7,10 +7,11 @@ import { digestToken } from '../../messages/words/index.ts'
 import { busyboxImage, makeImage } from '../../ops/lab/images.ts'
 import { asked, badEvent, codeOf, complaints, discover, type Found } from '../support/by-hand/answers.ts'
 import { type Ground, givenFor } from '../support/by-hand/given.ts'
+import { goClient, goMissing } from '../support/by-hand/go-client.ts'
 import { natsCommand } from '../support/by-hand/nats-command.ts'
 import { type Line, shellLines, wordsOf } from '../support/by-hand/page.ts'
 import { serverOf } from '../support/by-hand/server.ts'
-import { type TextClient, textClient } from '../support/by-hand/text-client.ts'
+import { type Message, type TextClient, textClient } from '../support/by-hand/text-client.ts'
 import { type HostileRegistry, startHostileRegistry } from '../support/hostile-registry.ts'
 import { type RunningNode, startNode } from '../support/node.ts'
 import { blobPath, held, serveImage } from '../support/served-image.ts'
@@ -42,22 +43,19 @@ test('every verb of every actor has an example', () => {
 })
 
 test('every example does what it says, and what it answers is what its JSON Schema says', async () => {
-  const refused: Record<string, string | undefined> = {}
-  for (const { under, text } of lines) {
-    const [verb = ''] = under.split(' ')
-    const word = verb === 'gantry.blob.<token>' ? found.get('blob') : found.get(verb)
-    if (!word || !text.startsWith('nats req')) continue
-    const [, ...words] = wordsOf(text)
-    const { request, meanwhile } = await givenFor(verb, JSON.parse(words.at(-1) ?? '') as object, ground)
-    const asking = natsCommand(client, [...words.slice(0, -1).map(realSubject), JSON.stringify(request)])
-    await meanwhile?.()
-    const { messages } = await asking
-    expect(complaints(word, messages)).toEqual([])
-    if (word.kind === 'feed') expect(messages.at(-1)?.payload.length, `${verb} says when it is over`).toBe(0)
-    if (codeOf(messages)) refused[verb] = messages.map(({ payload }) => `${payload}`).join(' ')
-  }
-  expect(refused).toEqual({})
+  expect(await tried(async (words) => (await natsCommand(client, words)).messages)).toEqual(refused)
 }, 60_000)
+
+const missing = goMissing()
+
+test.skipIf(missing)(
+  `so it is for a client in Go${missing ? ` (${missing})` : ''}`,
+  async () => {
+    await using go = await goClient(await serverOf(node.root))
+    expect(await tried((words) => go.ask(words))).toEqual(refused)
+  },
+  300_000,
+)
 
 test('whatever is told meanwhile is an event as it is declared', async () => {
   const told = client.listen('gantry.event.>')
@@ -131,6 +129,29 @@ test('a failure stands in the headers for tools and in the body for everybody', 
   })
   expect(printed).toContain('Nats-Service-Error: ')
 })
+
+/** What cannot succeed here, as declared: a connection offered by a node that is not there. */
+const refused = { 'swarm.connect': 'unimplemented' }
+
+/** Try every example; what failed, and with what. What is answered, or why not, is as declared. */
+async function tried(perform: (words: readonly string[]) => Promise<readonly Message[]>): Promise<Record<string, string>> {
+  const failed: Record<string, string> = {}
+  for (const { under, text } of lines) {
+    const [verb = ''] = under.split(' ')
+    const word = verb === 'gantry.blob.<token>' ? found.get('blob') : found.get(verb)
+    if (!word || !text.startsWith('nats req')) continue
+    const [, ...words] = wordsOf(text)
+    const { request, meanwhile } = await givenFor(verb, JSON.parse(words.at(-1) ?? '') as object, ground)
+    const asking = perform([...words.slice(0, -1).map(realSubject), JSON.stringify(request)])
+    await meanwhile?.()
+    const messages = await asking
+    expect(complaints(word, messages)).toEqual([])
+    if (word.kind === 'feed') expect(messages.at(-1)?.payload.length, `${verb} says when it is over`).toBe(0)
+    const code = codeOf(messages)
+    if (code) failed[verb] = refused[verb as keyof typeof refused] ? code : messages.map(({ payload }) => `${payload}`).join(' ')
+  }
+  return failed
+}
 
 /** The subject of a blob is that of a real one. */
 const realSubject = (word: string): string =>

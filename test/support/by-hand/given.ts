@@ -156,11 +156,16 @@ const ways: Partial<Record<Verbs, Way>> = {
   'image.put': async (written) => swap(written, { [example.reference]: 'other:latest' }),
   'image.remove': ofName,
   'ingest.open': async (written) => swap(written, { [zeros]: digestOf(Buffer.from(fresh('bytes'))) }),
+  async 'ingest.put'(written, { ask }) {
+    const { digest } = written as { digest: string }
+    await ask('content.remove', { digest }).catch(() => {})
+    return written
+  },
   'ingest.write': ofIngest(),
   'ingest.hold': ofIngest(),
   'ingest.advance': ofIngest('hi'),
   'ingest.truncate': ofIngest('hi'),
-  'ingest.commit': ofIngest('hi'),
+  'ingest.commit': (written, ground) => ofIngest(String(++count % 100).padStart(2, '0'))(written, ground),
   'ingest.close': ofIngest(),
   async 'ingest.abort'(written, { ask }) {
     const reference = fresh('blob')
