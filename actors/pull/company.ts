@@ -23,14 +23,17 @@ export const nobody: Enter = async () => ({ tell: () => {}, [Symbol.asyncDispose
  */
 export async function keepCompany(enter: Enter, digest: Digest): Promise<Company> {
   const known = new Set<string>()
+  // Who is heard while we enter is told with all the others, when we have.
+  let answer = (): void => {}
   const room = await enter(digest, ({ node, left }) => {
     if (left) known.delete(node)
     else if (!known.has(node)) {
       known.add(node)
-      room.tell({})
+      answer()
     }
   })
-  room.tell({})
+  answer = () => room.tell({})
+  answer()
   return {
     get any() {
       return known.size > 0

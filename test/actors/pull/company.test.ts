@@ -43,6 +43,15 @@ test('all who come know of one another, whoever was first, and then are silent',
   await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
 })
 
+test('who is heard while one enters is company, and told', async () => {
+  const told: object[] = []
+  await using one = await keepCompany(async (_, heard) => {
+    heard({ node: 'early' })
+    return { tell: (gained) => void told.push(gained), [Symbol.asyncDispose]: async () => {} }
+  }, digest)
+  expect([one.any, told]).toEqual([true, [{}]])
+})
+
 test('who leaves is no company any more', async () => {
   const place = aPlace()
   await using one = await keepCompany(place.enterAs('n1'), digest)
