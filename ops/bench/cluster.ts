@@ -44,8 +44,9 @@ const measures: Readonly<Record<Workload, (options: ClusterOptions) => Promise<P
   async waves(options) {
     const result: Wave[] = []
     for (const cell of cellsOf(options)) {
-      console.error(`${cell.bytes / 1e6} MB in ${cell.layers}`)
-      result.push(...(await measureWaves(cell, options)))
+      const waves = await measureWaves(cell, options)
+      console.error(wavesTable(waves))
+      result.push(...waves)
     }
     return { result, text: wavesTable(result) }
   },
