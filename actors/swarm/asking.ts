@@ -6,7 +6,7 @@ import { client } from '../../runtime/bus/client.ts'
 import { isNobody } from '../../runtime/bus/packet.ts'
 
 /** Bytes of a blob. */
-export interface Range {
+interface Range {
   readonly digest: Digest
   readonly offset: number
   readonly length: number

@@ -15,7 +15,7 @@ export interface Connection extends Disposable {
 }
 
 /** ms the other may take to be connected to */
-const connectMs = 1_000
+const connectMs = 3_000
 /** ms after which a connection nobody needs is closed */
 const idleMs = 10_000
 

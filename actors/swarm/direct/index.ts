@@ -17,7 +17,7 @@ export interface Direct extends AsyncDisposable {
 }
 
 /** ms a node has to offer a connection */
-const patienceMs = 1_000
+const patienceMs = 3_000
 
 /** `setting` as `readDirect` takes it. Nothing is listened on before somebody asks to connect. */
 export async function openDirect(

@@ -21,6 +21,8 @@ export type Routes = Asking & Disposable
 /** ms a node is not asked again for a connection after one failed, or was refused */
 const refusedMs = 60_000
 const mostConnections = 256
+/** ms a connection is waited for; what is wanted meanwhile goes over the bus */
+const waitMs = 250
 /** What is less goes over the bus: it is there before a connection would be. */
 const worthwhileBytes = 256 * 1024
 
@@ -57,8 +59,8 @@ export function openRoutes({ bus, offer, welcome, now }: RoutesComponents): Rout
       const { digest, offset, length } = range
       if (length < worthwhileBytes || !usable(node)) return await bus.read(node, range, options)
       try {
-        const connection = await given(options.signal, connected(node, digest))
-        return await connection.read(offset, length, options)
+        const connection = await given(options.signal, Promise.race([connected(node, digest), later(waitMs)]))
+        return connection ? await connection.read(offset, length, options) : await bus.read(node, range, options)
       } catch (error) {
         options.signal.throwIfAborted()
         if (wasSaid(error)) throw error
@@ -77,3 +79,5 @@ export function openRoutes({ bus, offer, welcome, now }: RoutesComponents): Rout
     },
   }
 }
+
+const later = (ms: number): Promise<undefined> => new Promise((resolve) => void setTimeout(resolve, ms, undefined).unref())

@@ -13,7 +13,7 @@ export const keyBytes = 32
 export const questionBytes = 16
 export const answerBytes = 8
 /** Most bytes of one answer: a piece. */
-export const mostBytes = 1024 * 1024
+const mostBytes = 1024 * 1024
 
 /** Bytes of the blob the connection is for. */
 export interface Question {

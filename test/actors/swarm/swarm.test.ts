@@ -35,26 +35,38 @@ test('what one node has, another takes from it and not from the registry', async
   expect(origin.sent(blob.descriptor.digest)).toBe(blob.descriptor.size)
 })
 
-test('ten nodes that want a blob at once read it from the registry once, all together', async () => {
-  await using nodes = await cluster(10)
-  const blob = aBlob(32 * 1024 * 1024)
+test.each([
+  ['over the bus', { 'swarm.direct': 'off' }],
+  ['over connections of their own', {}],
+])('nodes that want a blob at once read it from the registry once, all together, and share it %s', async (how, settings) => {
+  await using nodes = await cluster(6, settings)
+  const spy = await nats.connect()
+  let asked = 0
+  await using reads = spy.subscribe(`${spy.root}.*.swarm.read`, () => void asked++)
+  await reads.ready
+  const blob = aBlob(24 * 1024 * 1024)
   const name = served(blob)
+  const { size, digest } = blob.descriptor
   const sources = await Promise.all(nodes.all.map((node) => node.bring(name, blob)))
-  for (const node of nodes.all)
-    expect(await node.content.verify({ digest: blob.descriptor.digest }, { timeoutMs: 30_000 })).toMatchObject({
-      size: blob.descriptor.size,
-    })
-  expect(origin.sent(blob.descriptor.digest)).toBe(blob.descriptor.size)
-  expect(sources.reduce((sum, one) => sum + one.origin, 0)).toBe(blob.descriptor.size)
-  for (const one of sources) expect(one.origin + fromPeers(one)).toBe(blob.descriptor.size)
+  for (const node of nodes.all) expect(await node.content.verify({ digest }, { timeoutMs: 30_000 })).toMatchObject({ size })
+  expect(sources.reduce((sum, one) => sum + one.origin, 0)).toBe(origin.sent(digest))
+  for (const one of sources) expect(one.origin + fromPeers(one)).toBe(size)
+  expect(origin.sent(digest)).toBeLessThanOrEqual(size * 1.05)
+  // Nobody is everybody's source: what comes from others comes from several.
+  for (const one of sources) if (fromPeers(one) > size / 2) expect(Object.keys(one.peers).length).toBeGreaterThan(1)
+  if (how === 'over the bus') expect(asked).toBeGreaterThanOrEqual(2 * 5 * 24)
+  else expect(asked).toBeLessThan(2 * 5 * 24)
 })
 
 let made = 0
 
-async function cluster(count: number): Promise<{ all: [Sharing, ...Sharing[]] } & AsyncDisposable> {
+async function cluster(
+  count: number,
+  settings?: Readonly<Record<string, string>>,
+): Promise<{ all: [Sharing, ...Sharing[]] } & AsyncDisposable> {
   await using nodes = new AsyncDisposableStack()
   const all: Sharing[] = []
-  for (let index = 0; index < count; index++) all.push(nodes.use(await startSharing(await nats.connect(), `n${made++}`)))
+  for (let index = 0; index < count; index++) all.push(nodes.use(await startSharing(await nats.connect(), `n${made++}`, settings)))
   const kept = nodes.move()
   return { all: all as [Sharing, ...Sharing[]], [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }

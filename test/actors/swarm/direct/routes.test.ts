@@ -46,6 +46,12 @@ test('what the other says stands, and is not asked for once more over the bus', 
   expect(at.told).not.toContain('bus')
 })
 
+test('a connection that takes long is not waited for', async () => {
+  await using at = routing({ hang: true })
+  await at.routes.read('n1', range, { signal })
+  expect(at.told).toEqual(['offer', 'bus'])
+})
+
 test('reading gives up when told to, also while it connects', async () => {
   await using at = routing({ hang: true })
   const leaving = new AbortController()
