@@ -50,7 +50,8 @@ function describe(
   const attributes = llistxattr(cstring(path)).filter(
     (attribute) => !attribute.startsWith('trusted.overlay.') && attribute !== 'security.selinux',
   )
-  for (const attribute of attributes.toSorted()) parts.push(`${attribute}=${lgetxattr(cstring(path), cstring(Buffer.from(attribute, 'latin1'))).toString('hex')}`)
+  for (const attribute of attributes.toSorted())
+    parts.push(`${attribute}=${lgetxattr(cstring(path), cstring(Buffer.from(attribute, 'latin1'))).toString('hex')}`)
   return parts.join(' ')
 }
 
