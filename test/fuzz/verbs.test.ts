@@ -103,7 +103,7 @@ test('whatever is asked of any verb is answered, as declared or with a failure, 
   expect(complained(node.log())).toEqual([])
   expect(await health()).toEqual(before.health)
   const after = await vitals()
-  expect(after.memory - before.memory).toBeLessThan(200 * 1024 * 1024)
+  expect(after.memory - before.memory).toBeLessThan(512 * 1024 * 1024)
   expect(after.threads).toBeLessThanOrEqual(before.threads + 4)
   await consistent()
   await works()
