@@ -60,6 +60,8 @@ const Sources = z.object({
  * *Pieces* of 1 MiB are checked on arrival against a map made by whoever read them from the registry. The map itself is provisional until the whole blob is what its digest
  * says: a node whose blob is not, takes it from the registry alone.
  *
+ * *Connections* beside the bus carry the same pieces where there can be some (`connect`, ADR 0021); the bus carries them otherwise.
+ *
  * *Claims* say who reads which pieces from the registry, so that each is read once; see ADR 0020.
  */
 export const swarm = {

@@ -8,6 +8,7 @@ import { thisProcess } from '../../runtime/alive.ts'
 import { openBlobs } from '../../runtime/blobs.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { listen } from '../../runtime/bus/listen.ts'
+import { isNobody } from '../../runtime/bus/packet.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import type { Home } from '../../runtime/home.ts'
 import { openAgreements } from './agreements.ts'
@@ -63,6 +64,7 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
     ...others,
     blame,
     distrusted: grudges.against,
+    gone: isNobody,
     node,
     now,
     random: Math.random,

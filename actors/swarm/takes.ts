@@ -10,6 +10,8 @@ export interface TakesComponents {
   readonly read: (node: string, range: { offset: number; length: number }, options: { signal: AbortSignal }) => Promise<Uint8Array>
   /** Piece and bytes are right: keep them. */
   readonly land: (piece: number, bytes: Uint8Array, from: string) => Promise<void>
+  /** Whether a failure means that the node is not there any more. */
+  readonly gone: (error: unknown) => boolean
   readonly now: () => number
   readonly random: () => number
   /** ms a piece may take before its sender is left alone for a while */
@@ -41,7 +43,7 @@ interface Take {
 }
 
 export function openTakes(share: Share, components: TakesComponents): Takes {
-  const { read, land, now, random, patienceMs } = components
+  const { read, land, gone, now, random, patienceMs } = components
   const { suspects } = share
   const stop = new AbortController()
   const taking = new Map<number, Take>()
@@ -126,7 +128,7 @@ export function openTakes(share: Share, components: TakesComponents): Takes {
   function failed(peer: Peer, piece: number, error: unknown): void {
     const { node } = peer
     const { code } = Failure.from(error)
-    if (code === 'unavailable') share.peers.lost(node)
+    if (gone(error)) share.peers.lost(node)
     else if (code === 'not_found') share.peers.without(node, piece)
     else if (code === 'resource_exhausted') later(share.peers.pause, node, pausedMs.busy * (1 + random()))
     // Who has sent something is overloaded sooner than gone.

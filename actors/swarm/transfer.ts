@@ -22,7 +22,7 @@ export interface BringRequest {
   readonly offset: number
 }
 
-export interface TransferComponents extends Pick<TakesComponents, 'now' | 'random' | 'patienceMs'> {
+export interface TransferComponents extends Pick<TakesComponents, 'gone' | 'now' | 'random' | 'patienceMs'> {
   readonly node: string
   /** Somebody sent, or said, what is not so. */
   readonly blame: (digest: string, node: string, piece: number | undefined, why: string) => void

@@ -121,6 +121,7 @@ function sharing() {
     },
     components({ read = async (_, { offset }) => bytesOf(offset / pieceSize) }: Partial<TakesComponents> = {}): TakesComponents {
       return {
+        gone: (error) => Failure.from(error).code === 'unavailable',
         now,
         random: () => 0,
         patienceMs: 5_000,
