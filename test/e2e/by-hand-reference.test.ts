@@ -142,9 +142,13 @@ async function tried(perform: (words: readonly string[]) => Promise<readonly Mes
     if (!word || !text.startsWith('nats req')) continue
     const [, ...words] = wordsOf(text)
     const { request, meanwhile } = await givenFor(verb, JSON.parse(words.at(-1) ?? '') as object, ground)
+    const heard = client.listen(`gantry.${node.name}.${word.verb}`)
+    await client.flush()
     const asking = perform([...words.slice(0, -1).map(realSubject), JSON.stringify(request)])
+    if (meanwhile) await heard.next(30_000) // what is sent now comes after it, whoever asked
     await meanwhile?.()
     const messages = await asking
+    heard.stop()
     expect(complaints(word, messages)).toEqual([])
     if (word.kind === 'feed') expect(messages.at(-1)?.payload.length, `${verb} says when it is over`).toBe(0)
     const code = codeOf(messages)
