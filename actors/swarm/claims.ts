@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Bucket } from '../../runtime/bus/bucket.ts'
 import { given } from '../../runtime/given.ts'
@@ -79,6 +80,8 @@ export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: 
   let mine: Claim | undefined
   let losing = new AbortController()
   let beating: NodeJS.Timeout | undefined
+  // Never twice the same, also after a restart: a claim that is new must not look like one that stood still.
+  let beats = randomInt(2 ** 40)
 
   const lives = (claim: Claim): boolean => {
     const last = heard.get(claim.node)
@@ -124,15 +127,17 @@ export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: 
 
   function beat(): void {
     if (!mine) return
-    mine = { ...mine, beat: mine.beat + 1 }
+    mine = { ...mine, beat: ++beats }
     // A beat that is lost is made up for by the next.
     change((agreement) => mine && (isTaken(agreement) ? lose() : withMine(agreement))).catch(() => {})
   }
 
   /** Whether what is ours is not said to be, but to be another's. */
   function isTaken(agreement: Agreement): boolean {
-    const [from, to] = [mine?.from ?? 0, mine?.to ?? 0]
-    return agreement.claims.every((claim) => claim.node !== node) && others(agreement).some((claim) => claim.from < to && from < claim.to)
+    if (!mine) return false
+    const { from, to } = mine
+    const isSaid = agreement.claims.some((claim) => claim.node === node && claim.from === from && claim.to === to)
+    return !isSaid && others(agreement).some((claim) => claim.from < to && from < claim.to)
   }
   function lose(): undefined {
     mine = undefined
@@ -149,7 +154,7 @@ export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: 
       // Not ours before it is agreed on: a beat meanwhile is one of what was ours before.
       const claim = (agreement: Agreement): Agreement | undefined => {
         chosen = choose(others(agreement), agreement)
-        return chosen && withMine(agreement, { node, ...chosen, beat: 0 })
+        return chosen && withMine(agreement, { node, ...chosen, beat: ++beats })
       }
       const began = now()
       while (
@@ -171,7 +176,7 @@ export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: 
         }
         await given(signal, new Promise<void>((resolve) => void setTimeout(resolve, againMs).unref()))
       }
-      mine = chosen && { node, ...chosen, beat: 0 }
+      mine = chosen && { node, ...chosen, beat: beats }
       if (!chosen) return undefined
       losing = new AbortController()
       beating ??= setInterval(beat, beatMs).unref()
@@ -180,13 +185,17 @@ export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: 
     async release() {
       clearInterval(beating)
       beating = undefined
-      if (!mine) return
+      if (!mine && !agreed.claims.some((claim) => claim.node === node)) return
       mine = undefined
       const without = (agreement: Agreement) => (agreement.claims.some((claim) => claim.node === node) ? withMine(agreement) : undefined)
       await given(AbortSignal.timeout(releaseMs), change(without)).catch(() => {})
     },
     async whole() {
-      await change((agreement) => (agreement.whole ? undefined : { ...withMine(agreement), whole: true })).catch(() => {})
+      const saying = (agreement: Agreement): Agreement => {
+        if (isTaken(agreement)) lose()
+        return { ...withMine(agreement), whole: true }
+      }
+      await change((agreement) => (agreement.whole ? undefined : saying(agreement))).catch(() => {})
       agreed = { ...agreed, whole: true }
     },
   }

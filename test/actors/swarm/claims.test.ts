@@ -94,6 +94,28 @@ test('what others let go of is seen by the next who asks', async () => {
   expect(await two.take((others) => (others.length > 0 ? undefined : { from: 0, to: 4 }), { signal })).toMatchObject({ from: 0 })
 })
 
+test('who claims nothing more lets go of what it had', async () => {
+  const bucket = fakeBucket()
+  const one = claiming('one', { bucket })
+  await one.take(firstFree, { signal })
+  await one.take(() => undefined, { signal })
+  await one.release()
+  expect(bucket.value?.claims).toEqual([])
+})
+
+test('who claims anew what it had long ago is not taken for silent', async () => {
+  const bucket = fakeBucket()
+  const [one, two] = [claiming('one', { bucket }), claiming('two', { bucket })]
+  await one.take(() => ({ from: 0, to: 4 }), { signal })
+  let seen: readonly Claim[] = []
+  await two.take((others) => void (seen = others), { signal })
+  await one.release()
+  await vi.advanceTimersByTimeAsync(2 * silenceMs)
+  await one.take(() => ({ from: 0, to: 8 }), { signal })
+  await two.take((others) => void (seen = others), { signal })
+  expect(seen).toMatchObject([{ node: 'one', to: 8 }])
+})
+
 test('without a bucket everything may be had at once', async () => {
   const alone = claims({ bucket: async () => undefined, key: 'k', node: 'n', gone: () => false, now: () => performance.now() })
   expect(await alone.take(firstFree, { signal })).toMatchObject({ from: 0, to: 4 })
