@@ -70,7 +70,7 @@ module.exports = {
     {
       name: 'craft-does-not-know-the-bus',
       severity: 'error',
-      from: { path: '^actors/[^/]+/', pathNot: '^actors/[^/]+/(actor|worker)\\.ts$' },
+      from: { path: '^actors/[^/]+/', pathNot: '^actors/[^/]+/((actor|worker)\\.ts$|bus/)' },
       to: { path: '^runtime/bus/', dependencyTypesNot: ['type-only'] },
     },
     {

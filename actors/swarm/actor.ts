@@ -11,14 +11,14 @@ import { listen } from '../../runtime/bus/listen.ts'
 import { isNobody } from '../../runtime/bus/packet.ts'
 import { serve } from '../../runtime/bus/serve.ts'
 import type { Home } from '../../runtime/home.ts'
-import { openAgreements } from './agreements.ts'
 import { asidePath, sweepAsides } from './aside.ts'
-import { partBytes } from './asking.ts'
 import { openBlame } from './blame.ts'
+import { openAgreements } from './bus/agreements.ts'
+import { askOverBus, connectOverBus, partBytes } from './bus/asking.ts'
+import { type Hall, nothingHere, openHall } from './bus/hall.ts'
 import { claims } from './claims.ts'
 import { openDirect } from './direct/index.ts'
 import { openGrudges } from './grudges.ts'
-import { type Hall, nothingHere, openHall } from './hall.ts'
 import { openLibrary } from './library.ts'
 import { bringObject } from './object.ts'
 import { openTransfer, type TransferComponents } from './transfer.ts'
@@ -56,7 +56,9 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
     const work = () => (transfer ? transfer.read(offset, length) : library.read(digest, offset, length))
     return uploads.give(length, work, options)
   }
-  const direct = stack.use(await openDirect({ bus, read: give, now }, { setting: settings['swarm.direct'] }))
+  const direct = stack.use(
+    await openDirect({ overBus: askOverBus(bus), connect: connectOverBus(bus), read: give, now }, { setting: settings['swarm.direct'] }),
+  )
   const others = direct.asking
   const hall: Hall = stack.use(await openHall({ bus, log, holding }, { node }))
   const components: TransferComponents = {

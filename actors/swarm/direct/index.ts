@@ -1,9 +1,6 @@
 import { Failure } from '../../../messages/grammar/index.ts'
-import type { swarm } from '../../../messages/swarm.ts'
 import type { Digest } from '../../../messages/words/index.ts'
-import type { Bus } from '../../../runtime/bus/bus.ts'
-import { client } from '../../../runtime/bus/client.ts'
-import { type Asking, askOverBus } from '../asking.ts'
+import type { Asking } from '../bus/asking.ts'
 import { isLoopback, loopbackName, readDirect } from './address.ts'
 import { type Offer, type OffersComponents, openOffers } from './offers.ts'
 import { openRoutes } from './routes.ts'
@@ -16,16 +13,24 @@ export interface Direct extends AsyncDisposable {
   offer(digest: Digest, loopback: string | undefined): Promise<Offer>
 }
 
-/** ms a node has to offer a connection */
-const patienceMs = 3_000
+export interface DirectComponents extends OffersComponents {
+  /** the way that always works */
+  readonly overBus: Asking
+  /** Ask a node, over the bus, to offer a connection for a blob to whose loopback has that name. */
+  readonly connect: (
+    node: string,
+    wanted: { digest: Digest; loopback?: string | undefined },
+    options: { signal: AbortSignal },
+  ) => Promise<Offer>
+  readonly now: () => number
+}
 
 /** `setting` as `readDirect` takes it. Nothing is listened on before somebody asks to connect. */
 export async function openDirect(
-  { bus, read, now }: OffersComponents & { bus: Bus; now: () => number },
+  { overBus, connect, read, now }: DirectComponents,
   { setting }: { setting: string | undefined },
 ): Promise<Direct> {
   await using stack = new AsyncDisposableStack()
-  const overBus = askOverBus(bus)
   const address = readDirect(setting)
   const none = async (): Promise<never> => {
     throw new Failure('unimplemented', 'offer a connection: this node takes none from there')
@@ -38,10 +43,7 @@ export async function openDirect(
       bus: overBus,
       now,
       welcome: ({ host }) => isLoopback(host) || !address.here,
-      offer: (node, digest, { signal }) =>
-        client<typeof swarm>(bus, { node, actor: 'swarm' })
-          .connect({ digest, loopback }, { signal, timeoutMs: patienceMs })
-          .then((offer) => offer),
+      offer: (node, digest, options) => connect(node, { digest, loopback }, options),
     }),
   )
   const scope = stack.move()

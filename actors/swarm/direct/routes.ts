@@ -1,7 +1,7 @@
 import { Failure } from '../../../messages/grammar/index.ts'
 import type { Digest } from '../../../messages/words/index.ts'
 import { given } from '../../../runtime/given.ts'
-import type { Asking } from '../asking.ts'
+import type { Asking } from '../bus/asking.ts'
 import { type Connection, openConnection, wasSaid } from './connection.ts'
 import type { Offer } from './offers.ts'
 

@@ -1,10 +1,10 @@
-import { blobSubject, Failure, type Log } from '../../messages/grammar/index.ts'
-import { Gained, type Holding, holders } from '../../messages/swarm.ts'
-import { type Digest, digestToken } from '../../messages/words/index.ts'
-import type { Bus, Interest } from '../../runtime/bus/bus.ts'
-import { askRoom, enterRoom, tellRoom } from '../../runtime/bus/room.ts'
-import { serveAt } from '../../runtime/bus/serve.ts'
-import type { Room } from './room.ts'
+import { blobSubject, Failure, type Log } from '../../../messages/grammar/index.ts'
+import { Gained, type Holding, holders } from '../../../messages/swarm.ts'
+import { type Digest, digestToken } from '../../../messages/words/index.ts'
+import type { Bus, Interest } from '../../../runtime/bus/bus.ts'
+import { askRoom, enterRoom, tellRoom } from '../../../runtime/bus/room.ts'
+import { serveAt } from '../../../runtime/bus/serve.ts'
+import type { Room } from '../room.ts'
 
 /** The rooms of all blobs: who is in one answers there, and hears what is told. */
 export interface Hall extends AsyncDisposable {

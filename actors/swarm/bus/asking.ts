@@ -1,9 +1,9 @@
-import { Failure, isFailure } from '../../messages/grammar/index.ts'
-import type { swarm } from '../../messages/swarm.ts'
-import type { Digest } from '../../messages/words/index.ts'
-import type { Bus } from '../../runtime/bus/bus.ts'
-import { client } from '../../runtime/bus/client.ts'
-import { isNobody } from '../../runtime/bus/packet.ts'
+import { Failure, isFailure } from '../../../messages/grammar/index.ts'
+import type { swarm } from '../../../messages/swarm.ts'
+import type { Digest } from '../../../messages/words/index.ts'
+import type { Bus } from '../../../runtime/bus/bus.ts'
+import { client } from '../../../runtime/bus/client.ts'
+import { isNobody } from '../../../runtime/bus/packet.ts'
 
 /** Bytes of a blob. */
 interface Range {
@@ -51,6 +51,15 @@ export function askOverBus(bus: Bus): Asking {
     },
   }
 }
+
+/** Ask a node to offer a connection for a blob to whose loopback has that name. */
+export const connectOverBus =
+  (bus: Bus) =>
+  async (node: string, wanted: { digest: Digest; loopback?: string | undefined }, { signal }: { signal: AbortSignal }) =>
+    await client<typeof swarm>(bus, { node, actor: 'swarm' }).connect(wanted, { signal, timeoutMs: offerMs })
+
+/** ms a node has to offer a connection */
+const offerMs = 3_000
 
 async function part(other: ReturnType<typeof client<typeof swarm>>, range: Range, options: { signal: AbortSignal }): Promise<Uint8Array> {
   const { bytes } = await other.read(range, { ...options, timeoutMs: Number.POSITIVE_INFINITY })

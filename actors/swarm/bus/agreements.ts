@@ -1,7 +1,7 @@
-import { agreed } from '../../messages/agreed.ts'
-import { type Bucket, openBucket } from '../../runtime/bus/bucket.ts'
-import type { Bus } from '../../runtime/bus/bus.ts'
-import type { Agreement } from './claims.ts'
+import { agreed } from '../../../messages/agreed.ts'
+import { type Bucket, openBucket } from '../../../runtime/bus/bucket.ts'
+import type { Bus } from '../../../runtime/bus/bus.ts'
+import type { Agreement } from '../claims.ts'
 
 /** Where all nodes agree on who reads what. Opened when first needed; what was agreed on goes with its server. */
 export interface Agreements extends Disposable {
