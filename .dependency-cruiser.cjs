@@ -88,7 +88,11 @@ module.exports = {
       from: { path: '^(messages|machines|runtime|actors|ops)/', pathNot: '^ops/bench/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'] },
     },
-    door('nats', ['nats', '@nats-io'], ['runtime/bus/nats.ts', 'runtime/bus/stream.ts', 'runtime/bus/bucket.ts']),
+    door(
+      'nats',
+      ['nats', '@nats-io'],
+      ['nats', 'nats-address', 'nats-bus', 'nats-failures', 'stream', 'bucket'].map((file) => `runtime/bus/${file}.ts`),
+    ),
     door('lmdb', ['lmdb'], ['runtime/tables.ts']),
     door('tar-stream', ['tar-stream'], ['runtime/tar.ts']),
     door('re2js', ['re2js'], ['runtime/pattern.ts']),

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { Failure, nodeName } from '../../messages/grammar/index.ts'
-import type { NatsAddress } from '../../runtime/bus/nats.ts'
+import type { NatsAddress } from '../../runtime/bus/nats-address.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 import { defaultNodeName, defaultRoot } from './defaults.ts'
 import type { Globals } from './globals.ts'

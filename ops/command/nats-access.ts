@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { NatsAddress } from '../../runtime/bus/nats.ts'
+import type { NatsAddress } from '../../runtime/bus/nats-address.ts'
 import { fromErrno } from '../../runtime/errno.ts'
 import { natsAddress } from './nats-address.ts'
 

@@ -1,5 +1,5 @@
 import { Failure } from '../../messages/grammar/index.ts'
-import type { NatsAddress } from '../../runtime/bus/nats.ts'
+import type { NatsAddress } from '../../runtime/bus/nats-address.ts'
 
 /**
  * Read `[nats://][user:password@]host[:port]`, or several of them with commas: user and password leave the URLs, so that those can be shown. The first that has them

@@ -15,7 +15,8 @@ import { Failure } from '../../messages/grammar/index.ts'
 import { given } from '../given.ts'
 import type { Bus, Delivery } from './bus.ts'
 import { decode, encode, encodingHeaders } from './codec.ts'
-import { connectionOf, isDenied, replicasOf } from './nats.ts'
+import { connectionOf, replicasOf } from './nats.ts'
+import { isDenied } from './nats-failures.ts'
 
 /** A value, and its place in the order of all changes: what a change to it must name. */
 export interface Entry<Value> {

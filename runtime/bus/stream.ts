@@ -23,7 +23,8 @@ import { common, filtersOf } from './filters.ts'
 import { type Hearing, subjectsOf } from './hearing.ts'
 import { matches } from './matches.ts'
 import { filtered, merged, newest } from './merged.ts'
-import { connectionOf, isDenied, replicasOf } from './nats.ts'
+import { connectionOf, replicasOf } from './nats.ts'
+import { isDenied } from './nats-failures.ts'
 import { storedMessage, streamName, streamState } from './stored.ts'
 
 /** How much is kept, and for how long. */

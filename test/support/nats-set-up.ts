@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { accountOf, type Tenant } from '../../ops/nats/accounts.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
-import { connectNats, type NatsAddress, type NatsOptions } from '../../runtime/bus/nats.ts'
+import { connectNats, type NatsOptions } from '../../runtime/bus/nats.ts'
+import type { NatsAddress } from '../../runtime/bus/nats-address.ts'
 
 /** A directory with our configuration files, and the accounts that were asked for. */
 export interface SetUp extends AsyncDisposable {

@@ -1,5 +1,5 @@
 import { Failure, isFailure, type Log } from '../../../messages/grammar/index.ts'
-import type { NatsAddress } from '../../../runtime/bus/nats.ts'
+import type { NatsAddress } from '../../../runtime/bus/nats-address.ts'
 import { makeCredentials, readRunning, serverFiles, writeConfig, writeRunning } from './files.ts'
 import { findProgram } from './find.ts'
 import { runServer, type ServerProcess } from './process.ts'
