@@ -6,16 +6,49 @@ import { startIngest } from '../../../actors/ingest/actor.ts'
 import { startSwarm } from '../../../actors/swarm/actor.ts'
 import type { content } from '../../../messages/content.ts'
 import { type Client, isFailure } from '../../../messages/grammar/index.ts'
+import { protocols } from '../../../messages/index.ts'
 import type { ingest } from '../../../messages/ingest.ts'
 import type { swarm } from '../../../messages/swarm.ts'
 import { type Blob, blobOf } from '../../../ops/lab/images.ts'
+import { type Origin, type OriginInit, startOrigin } from '../../../ops/lab/origin.ts'
 import type { Bus } from '../../../runtime/bus/bus.ts'
 import { client } from '../../../runtime/bus/client.ts'
 import { durably } from '../../../runtime/bus/durable.ts'
+import { keepEvents } from '../../../runtime/bus/stream.ts'
 import { noLog } from '../../../runtime/no-log.ts'
 import { openOutbox } from '../../../runtime/records/outbox.ts'
 import { openTables } from '../../../runtime/tables.ts'
+import { type NatsServer, startNats } from '../../support/nats.ts'
 import { tempDirectory } from '../../support/temp.ts'
+
+/** What nodes share: a server of the bus, which keeps their facts, and a registry that counts. */
+export interface Cluster extends AsyncDisposable {
+  readonly nats: NatsServer
+  readonly origin: Origin
+  /** Start a node, on a connection of its own. It is the caller's to dispose. */
+  join(node: string, settings?: Readonly<Record<string, string>>): Promise<Sharing>
+  /** Have the registry serve a blob. Answers a name to bring it by. */
+  serve(blob: Blob): string
+}
+
+/** Start one without nodes; `init` says how its registry behaves. */
+export async function startCluster(init?: OriginInit): Promise<Cluster> {
+  await using stack = new AsyncDisposableStack()
+  const nats = stack.use(await startNats({ jetstream: true }))
+  const origin = stack.use(await startOrigin(init))
+  await keepEvents(await nats.connect(), { protocols })
+  const scope = stack.move()
+  return {
+    nats,
+    origin,
+    join: async (node, settings) => startSharing(await nats.connect(), node, settings),
+    serve(blob) {
+      origin.serveBlob(blob)
+      return `${origin.host}/library/test:latest`
+    },
+    [Symbol.asyncDispose]: () => scope.disposeAsync(),
+  }
+}
 
 /** A node of a cluster, as far as blobs go: content, ingest, fetch and swarm, in this process. */
 export interface Sharing extends AsyncDisposable {
