@@ -74,7 +74,7 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
     beside: () => asidePath(ingests, me),
     enter: hall.enter,
     onConnected: (listener) => bus.onStatus((status) => status === 'connected' && listener()),
-    claims: (digest, { gone }) => claims({ bucket: agreements.bucket, key: digestToken(digest), node, gone, now }),
+    claims: (digest, seen) => claims({ bucket: agreements.bucket, key: digestToken(digest), node, now, ...seen }),
   }
   const transfers: Transfers = stack.use(
     openTransfers({
@@ -87,7 +87,7 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
 
   function created(digest: Digest, size: number): void {
     const transfer = transfers.get(digest)
-    library.add(digest, size, transfer?.whole ? transfer.holding().map : undefined)
+    library.add(digest, size, transfer?.whole ? transfer.map() : undefined)
     hall.answer(digest)
     hall.tell(digest, { complete: true })
     transfers.settled(digest)

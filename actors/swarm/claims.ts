@@ -11,9 +11,17 @@ export interface Claim {
   readonly beat: number
 }
 
+/** Pieces a node had when it last claimed, or let go of, anything; a bit a piece. */
+export interface Held {
+  readonly node: string
+  readonly pieces: Uint8Array
+}
+
 /** What the cluster agrees on of one blob. */
 export interface Agreement {
   readonly claims: readonly Claim[]
+  /** Who has not been heard saying what it has is asked before that is read again. */
+  readonly held?: readonly Held[]
   /** the registry sends the whole or nothing: it is read by one node, from where nobody has it to the end */
   readonly whole?: boolean
 }
@@ -52,6 +60,8 @@ export interface ClaimsInit {
   /** of the blob */
   readonly key: string
   readonly node: string
+  /** What this node has, a bit a piece. */
+  readonly held: () => Uint8Array
   /** Whether somebody who claims is known to be gone. */
   readonly gone: (node: string) => boolean
   readonly now: () => number
@@ -72,7 +82,7 @@ const againMs = 250
  * Claims of one blob, all in one value, so that two can never overlap (ADR 0020). Who cannot be heard for `silenceMs` has lost its claims to whoever wants them: the worst
  * that comes of a wrong guess is that some pieces are read twice. Without a bucket, or when it has not answered for a while, everything may be had.
  */
-export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: ClaimsInit): Claims {
+export function claims({ bucket: open, key, node, held, gone, now, aloneMs = 8_000 }: ClaimsInit): Claims {
   let agreed: Agreement = { claims: [] }
   let revision: number | undefined
   /** since when a claim of another has not moved, by our own clock */
@@ -123,6 +133,7 @@ export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: 
   const withMine = (agreement: Agreement, claim = mine): Agreement => ({
     ...agreement,
     claims: [...others(agreement), ...(claim ? [claim] : [])],
+    held: [...(agreement.held ?? []).filter((one) => one.node !== node && !gone(one.node)), { node, pieces: held() }],
   })
 
   function beat(): void {
@@ -203,11 +214,13 @@ export function claims({ bucket: open, key, node, gone, now, aloneMs = 8_000 }: 
 
 /** What others wrote, as far as it is what somebody agrees on. */
 function sound(value: Agreement | undefined): Agreement {
-  const { claims, whole }: Partial<Agreement> = value ?? {}
+  const { claims, held, whole }: Partial<Agreement> = value ?? {}
   const all: readonly Claim[] = Array.isArray(claims) ? claims.slice(0, most) : []
+  const holders: readonly Held[] = Array.isArray(held) ? held.slice(0, most) : []
   const isClaim = (claim: Partial<Claim> | undefined): boolean =>
     typeof claim?.node === 'string' && [claim.from, claim.to, claim.beat].every((number) => Number.isSafeInteger(number))
-  return { claims: all.filter(isClaim), ...(whole === true && { whole }) }
+  const isHeld = (one: Partial<Held> | undefined): boolean => typeof one?.node === 'string' && one.pieces instanceof Uint8Array
+  return { claims: all.filter(isClaim), held: holders.filter(isHeld), ...(whole === true && { whole }) }
 }
 
 /** Claims of one blob. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { Failure, isFailure, type Log } from '../../messages/grammar/index.ts'
 import type { Gained, Holding } from '../../messages/swarm.ts'
@@ -6,7 +7,7 @@ import type { Blobs } from '../../runtime/blobs.ts'
 import { fromErrno } from '../../runtime/errno.ts'
 import type { Tables } from '../../runtime/tables.ts'
 import { learnAll, type PieceMap, pieceMap, sha256Of } from './map.ts'
-import { boundsOf, countOf, pieces } from './pieces.ts'
+import { boundsOf, countOf } from './pieces.ts'
 
 /** Whole blobs of this node, for others. */
 export interface Library {
@@ -59,16 +60,23 @@ export function openLibrary({ node, blobs, tables, gained, missing, log }: Libra
     }
   }
 
-  /** Hash a blob piece by piece. */
-  async function work(digest: Digest, { size, map }: Book): Promise<void> {
+  /** Hash a blob piece by piece, and whole: pieces of what was damaged behind our back are not to be vouched for any longer than it takes to see that. */
+  async function work(digest: Digest, book: Book): Promise<void> {
+    const { size, map } = book
+    const [algorithm = ''] = digest.split(':')
+    const whole = createHash(algorithm)
     for (let piece = 0; piece < countOf(size); piece++) {
-      if (map.knows(piece)) continue
       const { start, end } = boundsOf(piece, size)
-      const sha256 = sha256Of(await readAt(digest, start, end - start))
+      const bytes = await readAt(digest, start, end - start)
+      if (books.get(digest) !== book) return
+      whole.update(bytes)
+      if (map.knows(piece)) continue
+      const sha256 = sha256Of(bytes)
       map.learn(piece, sha256, node)
       gained(digest, { piece, sha256 })
-      if (!books.has(digest)) return
     }
+    const found = `${algorithm}:${whole.digest('hex')}`
+    if (found !== digest) throw new Failure('data_loss', `hash the pieces of ${digest}: its file is ${found}`)
     await keep(digest, map)
   }
 
@@ -103,12 +111,10 @@ export function openLibrary({ node, blobs, tables, gained, missing, log }: Libra
       const book = books.get(digest)
       if (!book) return undefined
       const { size, map } = book
-      const known = pieces(size)
-      for (let piece = 0; piece < known.count; piece++) if (map.knows(piece)) known.add(piece)
-      const complete = known.held === known.count
-      if (!complete) book.mapping ??= work(digest, book).catch((error: unknown) => failed(digest, error))
+      // The whole of it is offered before that is known: who is there at once need not ask the registry meanwhile.
+      if (map.known < countOf(size)) book.mapping ??= work(digest, book).catch((error: unknown) => failed(digest, error))
       const bytes = map.bytes()
-      return { node, digest, size, complete, ...(!complete && { pieces: known.bytes() }), ...(bytes && { map: bytes }) }
+      return { node, digest, size, complete: true, ...(bytes && { map: bytes }) }
     },
     async read(digest, offset, length) {
       const book = books.get(digest)

@@ -5,6 +5,8 @@ import { countOf } from './pieces.ts'
  * What each piece of a blob hashes to, and on whose word. Provisional until the whole blob is what its digest says.
  */
 export interface PieceMap {
+  /** Of how many pieces it is known. */
+  readonly known: number
   /** Whether it is known what the piece hashes to. */
   knows(piece: number): boolean
   /** Whether the bytes are the piece. Of one that is not known, nothing is. */
@@ -30,6 +32,9 @@ export function pieceMap(size: number): PieceMap {
   const count = countOf(size)
   const known = new Map<number, { readonly sha256: Uint8Array<ArrayBuffer>; readonly author: string }>()
   return {
+    get known() {
+      return known.size
+    },
     knows: (piece) => known.has(piece),
     fits(piece, bytes) {
       const entry = known.get(piece)

@@ -1,20 +1,25 @@
 import type { fetch } from '../../messages/fetch.ts'
 import { type Client, Failure, isFailure } from '../../messages/grammar/index.ts'
+import type { Holding } from '../../messages/swarm.ts'
 import type { Descriptor } from '../../messages/words/index.ts'
 import type { Agreement, Claim, Claims, Range, Taken } from './claims.ts'
 import type { PieceFile } from './file.ts'
 import { boundsOf } from './pieces.ts'
-import { type Share, vouch } from './share.ts'
+import { openPromises } from './promises.ts'
+import type { Share } from './share.ts'
 import { stripe } from './stripe.ts'
+import { vouch } from './vouching.ts'
 
 export interface OriginComponents {
   readonly fetch: Pick<Client<typeof fetch>, 'blob'>
   readonly claims: Claims
   readonly file: PieceFile
-  /** A piece was written by who reads the registry, and hashes to this. */
+  /** A piece was written by who reads the registry, and hashes to this; undefined where that is not known, or not what was said. */
   readonly landed: (piece: number, sha256: Uint8Array<ArrayBuffer> | undefined) => void
-  /** Whether a node is there and shares the blob; asked of those whose claims keep us from reading. */
-  readonly shares: (node: string, options: { signal: AbortSignal }) => Promise<boolean>
+  /** Resolves once the others, if any, were told of all that is here: what is not claimed any more, and nobody is known to have, would be read again. */
+  readonly vouched: () => Promise<void>
+  /** What a node has of the blob, undefined when it is not there; asked of those whose claims, or whose pieces nobody has seen yet, keep us from reading. */
+  readonly holding: (node: string, options: { signal: AbortSignal }) => Promise<Holding | undefined>
 }
 
 export interface Origin extends AsyncDisposable {
@@ -36,7 +41,7 @@ const lookMs = 1_000
 /** The registry of a blob, read for this node and for all who share it. */
 export function openOrigin(
   share: Share,
-  { fetch, claims, file, landed, shares }: OriginComponents,
+  { fetch, claims, file, landed, vouched, holding }: OriginComponents,
   { name, descriptor }: { name: string; descriptor: Descriptor },
 ): Origin {
   const stop = new AbortController()
@@ -47,18 +52,21 @@ export function openOrigin(
   let last = 0
   let again = 0
 
+  const promises = openPromises(share)
   const had = (piece: number): boolean => here.has(piece) || share.underway.has(piece) || share.available(piece)
 
   async function run(): Promise<void> {
     const wanted = (others: readonly Claim[], agreement: Agreement): Range | undefined => {
       waiting = others.length > 0
-      return stripe(others, agreement, { count: here.count, had, alone: share.peers.wanting() === 0, last })
+      const promised = (piece: number): boolean => had(piece) || promises.of(piece, agreement)
+      return stripe(others, agreement, { count: here.count, had: promised, alone: share.peers.wanting() === 0, last })
     }
+    await vouched()
     const range = await claims.take(wanted, { signal: stop.signal })
     if (!range) {
       await claims.release()
-      if (await someoneGone()) return
-      return later()
+      if (!(await learned())) later()
+      return
     }
     waiting = false
     try {
@@ -70,15 +78,20 @@ export function openOrigin(
     }
   }
 
-  /** Who died without a word is noticed by asking it, long before its claim has been silent for long enough. */
-  async function someoneGone(): Promise<boolean> {
-    const claiming = new Set(
-      claims.agreed.claims.map(({ node }) => node).filter((node) => node !== share.node && !share.peers.isLost(node)),
-    )
-    const asked = [...claiming].map(async (node) => {
-      if (await shares(node, { signal: stop.signal })) return false
-      share.peers.lost(node)
-      return true
+  /**
+   * Ask those who keep us from reading. Who died without a word is noticed so, long before its claim has been silent for long enough; and so is what somebody had before we were there to
+   * hear of it. Answers whether anything came of it.
+   */
+  async function learned(): Promise<boolean> {
+    const { agreed } = claims
+    const claiming = agreed.claims.map(({ node }) => node).filter((node) => node !== share.node && !share.peers.isLost(node))
+    const promising = promises.makers(agreed)
+    const asked = [...new Set([...claiming, ...promising])].map(async (node) => {
+      const told = await holding(node, { signal: stop.signal }).catch(() => null)
+      if (told === undefined) share.peers.lost(node)
+      else if (told) share.met(told)
+      promises.asked(node, agreed)
+      return told === undefined || promising.has(node)
     })
     return (await Promise.all(asked)).includes(true)
   }
@@ -100,13 +113,16 @@ export function openOrigin(
       // Whoever follows the file need not wait for a whole piece.
       if (lent.reached(offset)) share.wake()
       for (; next < to && boundsOf(next, size).end <= offset; next++) {
-        const bytes = await lent.read(next)
-        share.suspects.fromOrigin(next, bytes)
-        const sha256 = vouch(share, next, bytes)
+        const sha256 = share.company ? await checked(next) : undefined
         await lent.landed(next)
         share.underway.delete(next)
         landed(next, sha256)
       }
+    }
+    const checked = async (piece: number): Promise<Uint8Array<ArrayBuffer> | undefined> => {
+      const bytes = await lent.read(piece)
+      share.suspects.fromOrigin(piece, bytes)
+      return vouch(share, piece, bytes)
     }
     const request = { name, descriptor, path: lent.path, offset: lent.offset, ...(end < size && { end }) }
     try {

@@ -16,7 +16,7 @@ export interface Peer {
 
 /** What is known of the others who share one blob. */
 export interface Peers {
-  /** Somebody is, or is still, there. */
+  /** Somebody is, or is still, there. What it has is added to what it was heard to have: an answer may be older than what was told before it came. */
   met(node: string, holding: { has?: Pieces }): void
   gained(node: string, piece: number): void
   /** It is not there any more. */
@@ -92,7 +92,7 @@ export function openPeers({ now, none, knows }: PeersInit): Peers {
     met(node, { has }) {
       const peer = hear(node)
       if (!peer || !has) return
-      peer.has = has
+      for (let piece = 0; piece < has.count; piece++) if (has.has(piece)) peer.has.add(piece)
       tally.stale()
     },
     gained(node, piece) {

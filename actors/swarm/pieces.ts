@@ -55,4 +55,5 @@ export const boundsOf = (piece: number, size: number): { start: number; end: num
 })
 
 const bitOf = (piece: number): number => 0x80 >> (piece & 7)
-const isSet = (bits: Uint8Array, piece: number): boolean => ((bits[piece >> 3] ?? 0) & bitOf(piece)) !== 0
+/** Whether a piece is among those that bits say. */
+export const isSet = (bits: Uint8Array, piece: number): boolean => ((bits[piece >> 3] ?? 0) & bitOf(piece)) !== 0

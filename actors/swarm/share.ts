@@ -1,6 +1,6 @@
 import type { Gained, Holding } from '../../messages/swarm.ts'
 import type { Digest } from '../../messages/words/index.ts'
-import { learnAll, type PieceMap, pieceMap, sha256Of } from './map.ts'
+import { learnAll, type PieceMap, pieceMap } from './map.ts'
 import { openPeers, type Peers } from './peers.ts'
 import { allPieces, type Pieces, pieces } from './pieces.ts'
 import { openSuspects, type Suspects } from './suspects.ts'
@@ -17,6 +17,8 @@ export interface Share {
   readonly map: PieceMap
   readonly peers: Peers
   readonly suspects: Suspects
+  /** Whether anybody else ever shared it. Until then nobody needs to know what pieces hash to. */
+  readonly company: boolean
   /** pieces somebody is getting at the moment */
   readonly underway: Set<number>
   /** bytes by where they came from */
@@ -35,7 +37,10 @@ export interface Share {
   offers(piece: number): boolean
   /** Whether one of the pieces that are missing is so. */
   some(what: (piece: number) => boolean): boolean
-  /** What this node has of it that others can check. Never complete: whether it is what its digest says is not known before it is content. */
+  /**
+   * What this node has of it, for somebody who asks and is company from then on; also what nobody can check yet: what that hashes to will be told. Never complete: whether it is what its
+   * digest says is not known before it is content.
+   */
   holding(): Holding
 }
 
@@ -48,13 +53,15 @@ export interface ShareInit {
   readonly distrusted: (node: string) => boolean
   /** Somebody sent, or said, what is not so. */
   readonly blame: (node: string, piece: number, why: string) => void
+  /** Called when somebody else shares it for the first time. */
+  readonly joined: () => void
 }
 
 /** ms somebody who was found out is not counted on */
 const distrustMs = 300_000
 
 /** Nothing is here yet, and nobody is known. */
-export function openShare({ digest, size, node, now, distrusted, blame }: ShareInit): Share {
+export function openShare({ digest, size, node, now, distrusted, blame, joined }: ShareInit): Share {
   const here = pieces(size)
   const checked = pieces(size)
   const map = pieceMap(size)
@@ -72,6 +79,12 @@ export function openShare({ digest, size, node, now, distrusted, blame }: ShareI
     change.resolve()
     change = Promise.withResolvers()
   }
+  let company = false
+  const join = (): void => {
+    if (company) return
+    company = true
+    joined()
+  }
   const offers = (piece: number): boolean => here.has(piece) && checked.has(piece) && map.knows(piece)
   return {
     digest,
@@ -82,6 +95,9 @@ export function openShare({ digest, size, node, now, distrusted, blame }: ShareI
     map,
     peers,
     suspects,
+    get company() {
+      return company
+    },
     underway: new Set(),
     sources: { origin: 0, peers: {} },
     changed: () => change.promise,
@@ -94,12 +110,14 @@ export function openShare({ digest, size, node, now, distrusted, blame }: ShareI
         if (sha256) map.learn(piece, sha256, other)
         peers.gained(other, piece)
       }
+      if (!left) join()
       wake()
     },
     met({ node: other, size: theirs, complete, pieces: bits, map: known }) {
       if (theirs !== size || distrusted(other)) return
       if (known) learnAll(map, known, other)
       peers.met(other, { has: complete ? allPieces(size) : pieces(size, bits) })
+      join()
       wake()
     },
     offers,
@@ -109,24 +127,11 @@ export function openShare({ digest, size, node, now, distrusted, blame }: ShareI
       return false
     },
     holding() {
+      join()
       const known = map.bytes()
       const offered = pieces(size)
-      for (let piece = 0; piece < here.count; piece++) if (offers(piece)) offered.add(piece)
+      for (let piece = 0; piece < here.count; piece++) if (here.has(piece) && (checked.has(piece) || !map.knows(piece))) offered.add(piece)
       return { node, digest, size, complete: false, pieces: offered.bytes(), ...(known && { map: known }) }
     },
   }
-}
-
-/**
- * Bytes that are here and came from no other node. What they hash to is our word, unless somebody said before: then they are checked against that. Answers the hash; undefined when they
- * are not what was said.
- */
-export function vouch(share: Share, piece: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
-  const { map, checked } = share
-  const sha256 = sha256Of(bytes)
-  map.learn(piece, sha256, share.node)
-  const said = map.hash(piece)
-  if (said && Buffer.compare(said, sha256) !== 0) return undefined
-  checked.add(piece)
-  return sha256
 }

@@ -12,10 +12,12 @@ export interface StripeInit {
   readonly last: number
 }
 
-/** Pieces read in one go when others want the blob too: few, so that there is something left for each. */
+/**
+ * Pieces read in one go when others want the blob too, and by who has not heard of any yet: few, so that there is something left for each, and what is read again should its reader die is
+ * little.
+ */
 const shared = 4
-/** The first and the longest go of who is alone: few requests, and an end soon enough for others to find something left. */
-const first = 8
+/** The longest go of who is alone: few requests, and an end soon enough for others to find something left. */
 const most = 128
 
 /**
@@ -29,7 +31,7 @@ export function stripe(others: readonly Claim[], { whole }: Agreement, { count, 
   while (from < count && !free(from)) from++
   if (from === count) return undefined
   if (whole) return { from, to: count }
-  const length = alone && others.length === 0 ? Math.min(most, Math.max(first, last * 2)) : shared
+  const length = alone && others.length === 0 ? Math.min(most, Math.max(shared, last * 2)) : shared
   let to = from + 1
   while (to < count && to - from < length && free(to)) to++
   return { from, to }

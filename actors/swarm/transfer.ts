@@ -4,14 +4,15 @@ import type { ingest } from '../../messages/ingest.ts'
 import { type Gained, type Holding, pieceSize } from '../../messages/swarm.ts'
 import type { Descriptor } from '../../messages/words/index.ts'
 import { given } from '../../runtime/given.ts'
-import type { Claims } from './claims.ts'
+import type { Claims, ClaimsInit } from './claims.ts'
 import { openPieceFile, type PieceFile } from './file.ts'
 import { openOrigin } from './origin.ts'
 import { boundsOf } from './pieces.ts'
 import type { Room } from './room.ts'
-import { openShare, type Share, vouch } from './share.ts'
+import { openShare, type Share } from './share.ts'
 import { openTakes, type TakesComponents } from './takes.ts'
 import { tellIngest } from './telling.ts'
+import { openVouching, type Vouching } from './vouching.ts'
 
 /** What is brought, and where it is to go. */
 export interface BringRequest {
@@ -42,10 +43,10 @@ export interface TransferComponents extends Pick<TakesComponents, 'gone' | 'now'
     range: { digest: string; offset: number; length: number },
     options: { signal: AbortSignal },
   ) => Promise<Uint8Array>
-  /** Whether a node is there and has, or is bringing, a blob. */
-  readonly shares: (node: string, digest: string, options: { signal: AbortSignal }) => Promise<boolean>
-  /** Of a blob; whether a node is gone is asked of it. */
-  readonly claims: (digest: string, options: { gone: (node: string) => boolean }) => Claims
+  /** What a node has of a blob; undefined when it is not there. */
+  readonly holding: (node: string, digest: string, options: { signal: AbortSignal }) => Promise<Holding | undefined>
+  /** Of a blob. */
+  readonly claims: (digest: string, seen: Pick<ClaimsInit, 'gone' | 'held'>) => Claims
 }
 
 /** How far it is, and where from. */
@@ -59,8 +60,10 @@ export interface Transfer extends AsyncDisposable {
   readonly size: number
   /** Whether all of it is here. It need not be what its digest says. */
   readonly whole: boolean
-  /** What others can have of it. */
+  /** What others can have of it, for one of them. */
   holding(): Holding
+  /** What its pieces hash to, as far as that is known. */
+  map(): Uint8Array | undefined
   /** Those other than us on whose word its pieces were believed. */
   authors(): string[]
   /** Bytes of it, within pieces that can be checked. Fails with not_found when they are not here. */
@@ -95,7 +98,10 @@ export async function openTransfer(components: TransferComponents, { digest, siz
     // What it said is not believed any more; others may say what is so.
     again()
   }
-  const share = openShare({ digest, size, node, now, distrusted, blame })
+  // Who is heard while we enter is vouched for at the beginning of the run.
+  let vouching: Vouching | undefined
+  const joined = (): void => void vouching?.all().catch(() => {})
+  const share = openShare({ digest, size, node, now, distrusted, blame, joined })
   const file = stack.use(openPieceFile({ size, here: share.here, beside: components.beside() }))
   const heard = (gained: Gained): void => {
     share.heard(gained)
@@ -103,6 +109,8 @@ export async function openTransfer(components: TransferComponents, { digest, siz
     if (gained.complete && share.some((piece) => !share.map.knows(piece))) again()
   }
   const room: Room = stack.use(await components.enter(digest, heard))
+  const vouched = openVouching({ share, file, room })
+  vouching = vouched
   const kept = stack.move()
   return {
     size,
@@ -110,6 +118,7 @@ export async function openTransfer(components: TransferComponents, { digest, siz
       return share.here.held === share.here.count
     },
     holding: share.holding,
+    map: share.map.bytes,
     authors: () => [...share.map.authors()].filter((author) => author !== node),
     async read(offset, length) {
       const piece = Math.floor(offset / pieceSize)
@@ -118,7 +127,7 @@ export async function openTransfer(components: TransferComponents, { digest, siz
         throw new Failure('not_found', `read ${length} bytes at ${offset} of ${digest}: they are not here yet`)
       return await file.read(piece, offset - start, length)
     },
-    run: (request, options) => run({ components, request, share, file, room }, options),
+    run: (request, options) => run({ components, request, share, file, room, vouching: vouched }, options),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
 }
@@ -129,11 +138,12 @@ interface Running {
   readonly share: Share
   readonly file: PieceFile
   readonly room: Room
+  readonly vouching: Vouching
 }
 
 async function* run(running: Running, { signal, asked = () => {} }: RunOptions): AsyncGenerator<Brought> {
   signal.throwIfAborted()
-  const { components, request, share, file, room } = running
+  const { components, request, share, file, room, vouching } = running
   const { here, checked, peers, sources } = share
   const { now } = components
   await using stack = new AsyncDisposableStack()
@@ -163,23 +173,24 @@ async function* run(running: Running, { signal, asked = () => {} }: RunOptions):
   function landed(piece: number, sha256: Uint8Array<ArrayBuffer> | undefined): void {
     here.add(piece)
     if (sha256) room.tell({ piece, sha256 })
+    else vouching.all().catch(breaks)
     share.wake()
   }
 
   const { digest } = share
-  const claims = components.claims(digest, { gone: peers.isLost })
+  const claims = components.claims(digest, { gone: peers.isLost, held: here.bytes })
   const takes = stack.use(
     openTakes(share, { ...components, land, read: (other, range, options) => components.read(other, { digest, ...range }, options) }),
   )
-  const shares = (other: string, options: { signal: AbortSignal }) => components.shares(other, digest, options)
-  const origin = stack.use(openOrigin(share, { ...components, claims, file, landed, shares }, request))
+  const holding = (other: string, options: { signal: AbortSignal }) => components.holding(other, digest, options)
+  const origin = stack.use(openOrigin(share, { ...components, claims, file, landed, vouched: vouching.all, holding }, request))
   stack.defer(() => stop.abort())
   stack.use(components.onConnected(() => void meet(running, leaving)))
 
   const met = meet(running, leaving)
   asked()
   room.tell({})
-  vouchForBeginning(running, leaving).catch(breaks)
+  vouching.all().catch(breaks)
   await given(signal, Promise.race([met, timeout(answerMs, stop.signal)]))
 
   const hopeless = (): boolean =>
@@ -214,16 +225,6 @@ async function meet({ share, room }: Pick<Running, 'share' | 'room'>, signal: Ab
   // The bus being away, or our leaving, is as if nobody were there.
   asking().catch(first.resolve).finally(first.resolve)
   await first.promise
-}
-
-/** What was here before: others may have it too, once it is known what it hashes to. */
-async function vouchForBeginning({ share, file, room, request }: Running, signal: AbortSignal): Promise<void> {
-  for (let piece = 0; piece < Math.floor(request.offset / pieceSize); piece++) {
-    if (signal.aborted) return
-    if (share.checked.has(piece)) continue
-    const sha256 = vouch(share, piece, await file.read(piece))
-    if (sha256) room.tell({ piece, sha256 })
-  }
 }
 
 const timeout = (ms: number, signal: AbortSignal): Promise<void> =>

@@ -25,9 +25,6 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 /** `GANTRY_TEST_RUNS=1` asks for every moment. */
 const moments = process.env['GANTRY_TEST_RUNS'] === undefined ? [50] : [10, 50, 90]
-/** Pieces read from the registry in one go when several want a blob. */
-const window = 4 * pieceSize
-
 const names = ['n1', 'n2', 'n3', 'n4']
 const scope = new AsyncDisposableStack()
 let origin: Origin
@@ -106,7 +103,7 @@ for (const moment of moments) {
     const all = new Map(names.map((name) => [name, pulled(reference, [name])]))
     for (const one of all.values()) one.catch(() => {})
     await spread()
-    const victim = await readerOf(image)
+    const { node: victim, window } = await readerOf(image)
     process.kill(nodes.node(victim).pid, 'SIGSTOP')
     hold.release()
     try {
@@ -128,7 +125,7 @@ for (const [at, moment] of [10, 50, 90].entries()) {
     const all = new Map(living.map((name) => [name, pulled(reference, [name])]))
     for (const one of all.values()) one.catch(() => {})
     await spread()
-    const victim = await readerOf(image)
+    const { node: victim, window } = await readerOf(image)
     killed.add(victim)
     await nodes.node(victim).kill()
     hold.release()
@@ -158,11 +155,15 @@ async function heldImage(percent: number, living: readonly string[]) {
     wake()
   })
   await interest.ready
-  const hold = origin.hold(digest, Math.floor((size * percent) / 100))
+  const before = Math.floor((size * percent) / 100)
+  const hold = origin.hold(digest, before)
+  // Each that reads may have been sent part of a piece.
+  const least = Math.max(1, Math.floor(before / pieceSize) - living.length)
   const spread = async (): Promise<void> => {
     await hold.reached
     const any = () => new Set([...had.values()].flatMap((pieces) => [...pieces]))
-    while ([...had.values()].some((pieces) => pieces.size < any().size)) await new Promise<void>((resolve) => (wake = resolve))
+    while (any().size < least || [...had.values()].some((pieces) => pieces.size < any().size))
+      await new Promise<void>((resolve) => (wake = resolve))
     await interest[Symbol.asyncDispose]()
   }
   return { image, reference: origin.serve(`held-${made}`, image), hold, spread }
@@ -209,11 +210,11 @@ async function pulled(reference: string, on: readonly string[] = names) {
   )
 }
 
-/** A node that reads an image's layer from the registry at the moment. */
-async function readerOf(image: Image): Promise<string> {
+/** A node that reads an image's layer from the registry at the moment, and how many bytes it reads in this go: no more is ever read twice. */
+async function readerOf(image: Image): Promise<{ node: string; window: number }> {
   const bucket = await openBucket<Agreement>(bus, agreed.claims)
   const said = await bucket?.get(digestToken(layerOfImage(image).digest))
   const [reader] = said?.value?.claims ?? []
   if (!reader) throw new Error('nobody reads from the registry')
-  return reader.node
+  return { node: reader.node, window: (reader.to - reader.from) * pieceSize }
 }

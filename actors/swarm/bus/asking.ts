@@ -1,5 +1,5 @@
 import { Failure, isFailure } from '../../../messages/grammar/index.ts'
-import type { swarm } from '../../../messages/swarm.ts'
+import type { Holding, swarm } from '../../../messages/swarm.ts'
 import type { Digest } from '../../../messages/words/index.ts'
 import type { Bus } from '../../../runtime/bus/bus.ts'
 import { client } from '../../../runtime/bus/client.ts'
@@ -16,8 +16,8 @@ interface Range {
 export interface Asking {
   /** For bytes it has, at most a piece. Fails with what it says, or data_loss when it sends fewer or more. */
   read(node: string, range: Range, options: { signal: AbortSignal }): Promise<Uint8Array>
-  /** Whether it is there and has, or is bringing, a blob. Who cannot be asked, for any other reason than not being there, is believed to. */
-  shares(node: string, digest: Digest, options: { signal: AbortSignal }): Promise<boolean>
+  /** What it has of a blob; undefined when it is not there, or has nothing. Fails when it cannot be asked for any other reason, or says nothing. */
+  holding(node: string, digest: Digest, options: { signal: AbortSignal }): Promise<Holding | undefined>
 }
 
 /** Most bytes of one answer on the bus. */
@@ -41,12 +41,12 @@ export function askOverBus(bus: Bus): Asking {
       const [first, ...more] = await Promise.all(parts)
       return more.length === 0 && first ? first : Buffer.concat([...(first ? [first] : []), ...more])
     },
-    async shares(node, digest, { signal }) {
+    async holding(node, digest, { signal }) {
       try {
-        await ask(node).have({ digest }, { signal, timeoutMs: patienceMs })
-        return true
+        return await ask(node).have({ digest }, { signal, timeoutMs: patienceMs })
       } catch (error) {
-        return !isFailure(error, 'not_found') && !isNobody(error)
+        if (isFailure(error, 'not_found') || isNobody(error)) return undefined
+        throw error
       }
     },
   }

@@ -94,6 +94,22 @@ test('what others let go of is seen by the next who asks', async () => {
   expect(await two.take((others) => (others.length > 0 ? undefined : { from: 0, to: 4 }), { signal })).toMatchObject({ from: 0 })
 })
 
+test('what a node has is said with each of its claims, and when it lets go of the last', async () => {
+  const bucket = fakeBucket()
+  let has = Uint8Array.of(0)
+  const one = claiming('one', { bucket, held: () => has })
+  await one.take(() => ({ from: 0, to: 4 }), { signal })
+  has = Uint8Array.of(0xf0)
+  await claiming('two', { bucket, held: () => Uint8Array.of(0x0f) }).take(() => ({ from: 4, to: 8 }), { signal })
+  await one.release()
+  expect(bucket.value?.held).toEqual([
+    { node: 'two', pieces: Uint8Array.of(0x0f) },
+    { node: 'one', pieces: Uint8Array.of(0xf0) },
+  ])
+  await claiming('three', { bucket, gone: (node) => node === 'one' }).take(firstFree, { signal })
+  expect(bucket.value?.held?.map(({ node }) => node)).toEqual(['two', 'three'])
+})
+
 test('who claims nothing more lets go of what it had', async () => {
   const bucket = fakeBucket()
   const one = claiming('one', { bucket })
@@ -117,7 +133,7 @@ test('who claims anew what it had long ago is not taken for silent', async () =>
 })
 
 test('without a bucket everything may be had at once', async () => {
-  const alone = claims({ bucket: async () => undefined, key: 'k', node: 'n', gone: () => false, now: () => performance.now() })
+  const alone = claims({ bucket: async () => undefined, key: 'k', node: 'n', held: none, gone: () => false, now: () => performance.now() })
   expect(await alone.take(firstFree, { signal })).toMatchObject({ from: 0, to: 4 })
 })
 
@@ -146,7 +162,14 @@ test('a bucket that does not answer is waited for, and then done without', async
 })
 
 test('a value that nobody of ours wrote harms nobody', async () => {
-  for (const value of ['x', 3, { claims: 'x' }, { claims: [null, { node: 1 }, { node: 'n', from: 'a', to: {}, beat: 0 }] }, null]) {
+  for (const value of [
+    'x',
+    3,
+    { claims: 'x' },
+    { claims: [null, { node: 1 }, { node: 'n', from: 'a', to: {}, beat: 0 }] },
+    { claims: [], held: [null, { node: 'n', pieces: 'x' }] },
+    null,
+  ]) {
     const bucket = fakeBucket()
     bucket.put(value as never)
     expect(await claiming('one', { bucket }).take(firstFree, { signal })).toMatchObject({ from: 0, to: 4 })
@@ -170,9 +193,16 @@ function firstFree(others: readonly Claim[]): Range {
   return { from, to: from + 4 }
 }
 
-function claiming(node: string, { bucket, gone = () => false }: { bucket: FakeBucket; gone?: (node: string) => boolean }): Claims {
-  return claims({ bucket: async () => bucket.as(node), key: 'k', node, gone, now: () => performance.now() })
+function claiming(node: string, { bucket, gone = () => false, held = none }: Claiming): Claims {
+  return claims({ bucket: async () => bucket.as(node), key: 'k', node, held, gone, now: () => performance.now() })
 }
+
+interface Claiming {
+  readonly bucket: FakeBucket
+  readonly gone?: (node: string) => boolean
+  readonly held?: () => Uint8Array
+}
+const none = () => new Uint8Array()
 
 /** Let time pass until it is there. */
 async function patient<T>(wait: PromiseLike<T> | undefined): Promise<T | undefined> {

@@ -18,7 +18,7 @@ test('what is asked for is hashed, told piece by piece, and known from then on, 
   await at.put(blob)
   const first = at.open()
   first.library.add(digest, size)
-  expect(first.library.holding(digest)).toMatchObject({ complete: false })
+  expect(first.library.holding(digest)).toEqual({ node: 'n1', digest, size, complete: true })
   await expect.poll(() => first.gained.length).toBe(3)
   const whole = first.library.holding(digest)
   expect(whole).toMatchObject({ complete: true, size })
@@ -56,6 +56,17 @@ test('a file that is gone, or cut, is said to be missing, by who reads and by wh
     hashing.library.holding(digest)
     await expect.poll(() => hashing.missing).toEqual([digest])
   }
+})
+
+test('a file that is not what its digest says is said to be missing once its pieces were hashed, and what they hash to is not kept', async () => {
+  await using at = await shelves()
+  await at.put(blob)
+  const { library, missing } = at.open()
+  library.add(digest, size)
+  await writeFile(at.blobs.blob(digest), Buffer.alloc(size))
+  library.holding(digest)
+  await expect.poll(() => missing).toEqual([digest])
+  expect(at.stored(digest)).toBe(false)
 })
 
 test('what is removed is not offered, and what it hashed to is forgotten', async () => {

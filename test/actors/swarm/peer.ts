@@ -16,12 +16,22 @@ export interface PeerInit {
   readonly says?: Partial<Holding>
   /** false: it says what it has, and is not there to be asked for it */
   readonly serving?: boolean
+  /** false: it says what it has only to who asks it, and nobody else */
+  readonly answering?: boolean
 }
 
 /** A node that says it has all of a blob, and does as it is told. */
 export async function startPeer(
   bus: Bus,
-  { node, blob, read = (bytes) => bytes, asked = () => {}, serving = true, says = {} }: PeerInit & { node: string; blob: Blob },
+  {
+    node,
+    blob,
+    read = (bytes) => bytes,
+    asked = () => {},
+    serving = true,
+    answering = true,
+    says = {},
+  }: PeerInit & { node: string; blob: Blob },
 ): Promise<AsyncDisposable> {
   await using peer = new AsyncDisposableStack()
   const { digest, size } = blob.descriptor
@@ -32,16 +42,16 @@ export async function startPeer(
   const answered = peer.use(
     await serveAt(bus, { node, actor: 'swarm', log: noLog, verb: 'holders', call: holders, handler: () => holding }),
   )
-  const interest = peer.use(answered.listen(blobSubject(bus.root, digestToken(digest))))
-  await interest.ready
+  if (answering) await peer.use(answered.listen(blobSubject(bus.root, digestToken(digest)))).ready
   if (serving)
     peer.use(
       await serve(bus, {
         node,
         actor: 'swarm',
-        protocol: { read: swarm.read },
+        protocol: { have: swarm.have, read: swarm.read },
         log: noLog,
         handlers: {
+          have: () => holding,
           async read({ offset, length }, { fail, signal }) {
             asked(offset)
             const bytes = new Uint8Array(blob.bytes.subarray(offset, offset + length))

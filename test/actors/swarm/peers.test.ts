@@ -50,6 +50,13 @@ test('copies are those of who is there and not avoided, whatever happened before
   )
 })
 
+test('what somebody was heard to have is not forgotten for an older answer of its', () => {
+  const { peers } = knowing()
+  peers.gained('n', 3)
+  peers.met('n', { has: pieces(size, Uint8Array.of(0b1000_0000)) })
+  expect([0, 1, 3].map((piece) => peers.copies(piece))).toEqual([1, 0, 1])
+})
+
 test('the least busy is asked, of those as busy the quickest, and nobody for more than four', () => {
   const { peers } = knowing()
   for (const node of ['slow', 'quick']) peers.met(node, { has: allPieces(size) })

@@ -108,7 +108,7 @@ const bytesOf = (piece: number): Uint8Array => blob.bytes.subarray(boundsOf(piec
 /** A share whose map is known, on a third's word. */
 function sharing() {
   const now = () => performance.now()
-  const share = openShare({ digest, size, node: 'us', now, distrusted: () => false, blame: () => {} })
+  const share = openShare({ digest, size, node: 'us', now, distrusted: () => false, blame: () => {}, joined: () => {} })
   for (let piece = 0; piece < countOf(size); piece++) share.map.learn(piece, sha256Of(bytesOf(piece)), 'author')
   const asked: { node: string; piece: number }[] = []
   const landed: number[] = []

@@ -88,7 +88,7 @@ function routing({ refuse, hang, welcome = true, fail }: RoutingInit = {}): Asyn
         told.push('bus')
         return new Uint8Array(length)
       },
-      shares: async () => true,
+      holding: async () => undefined,
     },
     async offer() {
       told.push('offer')
