@@ -20,9 +20,11 @@ import { claims } from './claims.ts'
 import { openDirect } from './direct/index.ts'
 import { openGrudges } from './grudges.ts'
 import { openLibrary } from './library.ts'
+import { openMemory, type ReadOptions } from './memory.ts'
 import { bringObject } from './object.ts'
 import { openTransfer, type TransferComponents } from './transfer.ts'
 import { openTransfers, type Transfers } from './transfers.ts'
+import { openTurns } from './turns.ts'
 import { openUploads } from './uploads.ts'
 
 /** Blobs between nodes: brings what this one wants from whoever has it, and serves what it has. */
@@ -38,6 +40,7 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
     content: client<typeof content>(bus, { node, actor: 'content' }),
   }
   const now = () => performance.now()
+  const memory = openMemory()
   const grudges = openGrudges({ now })
   const blame = openBlame({ ...home, grudges })
   const agreements = stack.use(openAgreements(bus))
@@ -51,19 +54,24 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
     missing: (digest) => removed(digest),
   })
   const holding = (digest: Digest): Holding | undefined => library.holding(digest) ?? transfers.get(digest)?.holding()
-  const give = (digest: Digest, offset: number, length: number, options: { signal: AbortSignal }) => {
+  const give = (digest: Digest, range: { offset: number; length: number }, options: ReadOptions) => {
     const transfer = library.has(digest) ? undefined : transfers.get(digest)
-    const work = () => (transfer ? transfer.read(offset, length) : library.read(digest, offset, length))
-    return uploads.give(length, work, options)
+    const work = () => (transfer ? transfer.read(range.offset, range.length, options) : library.read(digest, range, options))
+    return uploads.give(range.length, work, options)
   }
   const direct = stack.use(
-    await openDirect({ overBus: askOverBus(bus), connect: connectOverBus(bus), read: give, now }, { setting: settings['swarm.direct'] }),
+    await openDirect(
+      { overBus: askOverBus(bus), connect: connectOverBus(bus), read: give, memory, now },
+      { setting: settings['swarm.direct'] },
+    ),
   )
   const others = direct.asking
   const hall: Hall = stack.use(await openHall({ bus, log, holding }, { node }))
   const components: TransferComponents = {
     ...asks,
     ...others,
+    memory,
+    turns: openTurns(takenAtOnce),
     blame,
     distrusted: grudges.against,
     gone: isNobody,
@@ -137,7 +145,7 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
       return { bytes: await bringObject({ ...asks, ...others, blame, holders }, request, { signal, trace }) }
     },
     have: ({ digest }) => holding(digest) ?? nothingHere(digest),
-    read: async ({ digest, offset, length }, { signal }) => ({ bytes: await give(digest, offset, length, { signal }) }),
+    read: async ({ digest, offset, length }, { signal }) => ({ bytes: await give(digest, { offset, length }, { signal }) }),
     connect: async ({ digest, loopback }) => (holding(digest) ? await direct.offer(digest, loopback) : nothingHere(digest)),
   }
   stack.use(await serve(bus, { node, actor: 'swarm', protocol: swarm, log, handlers }))
@@ -147,6 +155,9 @@ export async function startSwarm(home: Home): Promise<AsyncDisposable> {
   }
   return stack.move()
 }
+
+/** Pieces on their way to this node at once, of all blobs. More would only wait for each other in the nodes they come from, until they are given up there. */
+const takenAtOnce = 16
 
 async function* all(asked: {
   list: (request: { after?: string }) => PromiseLike<{ blobs: { digest: Digest; size: number }[]; more: boolean }>

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, readdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { pieceSize } from '../../messages/swarm.ts'
 import { isAlive, type Living } from '../../runtime/alive.ts'
 import { errnoOf, fromErrno } from '../../runtime/errno.ts'
 import { leavingRoom, type Spend } from '../../runtime/room.ts'
 import { boundsOf, pieces } from './pieces.ts'
-import { readAll, writeAll } from './whole.ts'
+import { type Part, readPart, writeAll } from './whole.ts'
 
 /** Pieces that wait for their turn, each at its place in a file of their own. */
 export interface Aside extends AsyncDisposable {
@@ -14,7 +13,7 @@ export interface Aside extends AsyncDisposable {
   /** A piece was written there by somebody else. */
   add(piece: number): void
   write(piece: number, bytes: Uint8Array): Promise<void>
-  read(piece: number, offset?: number, length?: number): Promise<Uint8Array>
+  read(piece: number, part?: Part): Promise<Uint8Array>
   /** Make the file, for somebody else to write. */
   make(): Promise<void>
 }
@@ -44,9 +43,8 @@ export function openAside({ path, size }: { path: string; size: number }): Aside
       await writeAll(file, bytes, boundsOf(piece, size).start)
       held.add(piece)
     },
-    async read(piece, from = 0, length = pieceSize) {
-      const { start, end } = boundsOf(piece, size)
-      return await readAll((await made()).file, start + from, Math.min(length, end - start - from))
+    async read(piece, part) {
+      return await readPart((await made()).file, boundsOf(piece, size), part)
     },
     make: async () => void (await made()),
     async [Symbol.asyncDispose]() {

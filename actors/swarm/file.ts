@@ -6,8 +6,9 @@ import { pieceSize } from '../../messages/swarm.ts'
 import { fromErrno } from '../../runtime/errno.ts'
 import { leavingRoom, type Spend } from '../../runtime/room.ts'
 import { type Aside, openAside } from './aside.ts'
+import type { Memory } from './memory.ts'
 import { boundsOf, type Pieces } from './pieces.ts'
-import { readAll, writeAll } from './whole.ts'
+import { type Part, readPart, writeAll } from './whole.ts'
 
 /** A file of ingest's that a blob goes into. */
 export interface LentFile {
@@ -33,7 +34,7 @@ export interface PieceFile extends AsyncDisposable {
    */
   lend(from: number): Promise<Lent>
   /** Bytes of one piece that is here. */
-  read(piece: number, offset?: number, length?: number): Promise<Uint8Array>
+  read(piece: number, part?: Part): Promise<Uint8Array>
 }
 
 /** Where somebody else writes. */
@@ -41,7 +42,7 @@ export interface Lent {
   readonly path: string
   readonly offset: number
   /** Bytes of a piece it has written. */
-  read(piece: number): Promise<Uint8Array>
+  read(piece: number, part?: Part): Promise<Uint8Array>
   /** So much is written; answers whether that made the lent file longer. */
   reached(offset: number): boolean
   /** A piece was written, all before it from `from` on were too. */
@@ -56,6 +57,7 @@ export interface PieceFileInit {
   readonly here: Pieces
   /** file beside the lent one, made when it is first needed */
   readonly beside: string
+  readonly memory: Memory
 }
 
 /** A lent file that is open. */
@@ -68,7 +70,7 @@ interface Open extends LentFile {
  * Of the lent file only a beginning without holes is ever there, because its length is what a restart goes on from. What comes before its turn waits in a file beside it, which is
  * gone with us. Writing leaves room on the disk.
  */
-export function openPieceFile({ size, here, beside }: PieceFileInit): PieceFile {
+export function openPieceFile({ size, here, beside, memory }: PieceFileInit): PieceFile {
   const aside: Aside = openAside({ path: beside, size })
   let current: Open | undefined
   let prefix = 0
@@ -99,7 +101,7 @@ export function openPieceFile({ size, here, beside }: PieceFileInit): PieceFile 
   async function settle(): Promise<void> {
     while (!away && prefix < size && aside.has(next())) {
       const piece = next()
-      await append(piece, await aside.read(piece))
+      await memory.lend(async (into) => await append(piece, await aside.read(piece, { into })))
     }
   }
 
@@ -138,7 +140,7 @@ export function openPieceFile({ size, here, beside }: PieceFileInit): PieceFile 
       return {
         path: direct ? path : beside,
         offset: direct ? prefix : boundsOf(from, size).start,
-        read: (piece) => attempt(path, () => (direct ? readPiece(file, piece, size) : aside.read(piece))),
+        read: (piece, part) => attempt(path, () => (direct ? readPart(file, boundsOf(piece, size), part) : aside.read(piece, part))),
         reached(offset) {
           const longer = direct && offset > prefix
           if (longer) grow(offset)
@@ -154,10 +156,10 @@ export function openPieceFile({ size, here, beside }: PieceFileInit): PieceFile 
         },
       }
     },
-    async read(piece, from = 0, length = pieceSize) {
+    async read(piece, part) {
       const { path, file } = lentFile()
-      const { end } = boundsOf(piece, size)
-      return await attempt(path, () => (end <= prefix ? readPiece(file, piece, size, from, length) : aside.read(piece, from, length)))
+      const bounds = boundsOf(piece, size)
+      return await attempt(path, () => (bounds.end <= prefix ? readPart(file, bounds, part) : aside.read(piece, part)))
     },
     async [Symbol.asyncDispose]() {
       await settling
@@ -165,11 +167,6 @@ export function openPieceFile({ size, here, beside }: PieceFileInit): PieceFile 
       await aside[Symbol.asyncDispose]()
     },
   }
-}
-
-async function readPiece(file: FileHandle, piece: number, size: number, from = 0, length = pieceSize): Promise<Uint8Array> {
-  const { start, end } = boundsOf(piece, size)
-  return await readAll(file, start + from, Math.min(length, end - start - from))
 }
 
 async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {

@@ -7,7 +7,9 @@ import type { Blobs } from '../../runtime/blobs.ts'
 import { fromErrno } from '../../runtime/errno.ts'
 import type { Tables } from '../../runtime/tables.ts'
 import { learnAll, type PieceMap, pieceMap, sha256Of } from './map.ts'
+import type { ReadOptions } from './memory.ts'
 import { boundsOf, countOf } from './pieces.ts'
+import { readAll } from './whole.ts'
 
 /** Whole blobs of this node, for others. */
 export interface Library {
@@ -18,7 +20,7 @@ export interface Library {
   /** What others can have of it; undefined when it is not here. */
   holding(digest: Digest): Holding | undefined
   /** Bytes of it. Fails with not_found when it is not, or no longer, here. */
-  read(digest: Digest, offset: number, length: number): Promise<Uint8Array>
+  read(digest: Digest, range: Range, options?: Pick<ReadOptions, 'into'>): Promise<Uint8Array>
 }
 
 export interface LibraryComponents {
@@ -29,6 +31,12 @@ export interface LibraryComponents {
   readonly gained: (digest: Digest, gained: Omit<Gained, 'node'>) => void
   readonly missing: (digest: Digest) => void
   readonly log: Log
+}
+
+/** Bytes of a blob. */
+interface Range {
+  readonly offset: number
+  readonly length: number
 }
 
 interface Book {
@@ -44,17 +52,10 @@ export function openLibrary({ node, blobs, tables, gained, missing, log }: Libra
   const books = new Map<Digest, Book>()
   const maps = tables.table<Uint8Array>('swarm.map')
 
-  async function readAt(digest: Digest, offset: number, length: number): Promise<Uint8Array> {
+  async function readAt(digest: Digest, { offset, length }: Range, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
     try {
       await using file = await open(blobs.blob(digest), 'r')
-      const bytes = Buffer.allocUnsafe(length)
-      for (let done = 0; done < length; ) {
-        const { bytesRead } = await file.read(bytes, done, length - done, offset + done)
-        if (bytesRead === 0)
-          throw new Failure('data_loss', `read ${length} bytes at ${offset} of ${digest}: its file ends at ${offset + done}`)
-        done += bytesRead
-      }
-      return bytes
+      return await readAll(file, offset, length, into)
     } catch (error) {
       throw fromErrno(error, `read ${length} bytes at ${offset} of ${digest}`)
     }
@@ -67,7 +68,7 @@ export function openLibrary({ node, blobs, tables, gained, missing, log }: Libra
     const whole = createHash(algorithm)
     for (let piece = 0; piece < countOf(size); piece++) {
       const { start, end } = boundsOf(piece, size)
-      const bytes = await readAt(digest, start, end - start)
+      const bytes = await readAt(digest, { offset: start, length: end - start })
       if (books.get(digest) !== book) return
       whole.update(bytes)
       if (map.knows(piece)) continue
@@ -116,13 +117,13 @@ export function openLibrary({ node, blobs, tables, gained, missing, log }: Libra
       const bytes = map.bytes()
       return { node, digest, size, complete: true, ...(bytes && { map: bytes }) }
     },
-    async read(digest, offset, length) {
+    async read(digest, { offset, length }, { into } = {}) {
       const book = books.get(digest)
       const attempted = `read ${length} bytes at ${offset} of ${digest}`
       if (!book) throw new Failure('not_found', `${attempted}: it is not here`)
       if (offset + length > book.size) throw new Failure('out_of_range', `${attempted}: it has ${book.size}`)
       try {
-        return await readAt(digest, offset, length)
+        return await readAt(digest, { offset, length }, into)
       } catch (error) {
         failed(digest, error)
         throw error

@@ -4,6 +4,7 @@ import type { Holding } from '../../messages/swarm.ts'
 import type { Descriptor } from '../../messages/words/index.ts'
 import type { Agreement, Claim, Claims, Range, Taken } from './claims.ts'
 import type { PieceFile } from './file.ts'
+import type { Memory } from './memory.ts'
 import { boundsOf } from './pieces.ts'
 import { openPromises } from './promises.ts'
 import type { Share } from './share.ts'
@@ -14,6 +15,7 @@ export interface OriginComponents {
   readonly fetch: Pick<Client<typeof fetch>, 'blob'>
   readonly claims: Claims
   readonly file: PieceFile
+  readonly memory: Memory
   /** A piece was written by who reads the registry, and hashes to this; undefined where that is not known, or not what was said. */
   readonly landed: (piece: number, sha256: Uint8Array<ArrayBuffer> | undefined) => void
   /** Resolves once the others, if any, were told of all that is here: what is not claimed any more, and nobody is known to have, would be read again. */
@@ -41,7 +43,7 @@ const lookMs = 1_000
 /** The registry of a blob, read for this node and for all who share it. */
 export function openOrigin(
   share: Share,
-  { fetch, claims, file, landed, vouched, holding }: OriginComponents,
+  { fetch, claims, file, memory, landed, vouched, holding }: OriginComponents,
   { name, descriptor }: { name: string; descriptor: Descriptor },
 ): Origin {
   const stop = new AbortController()
@@ -119,11 +121,12 @@ export function openOrigin(
         landed(next, sha256)
       }
     }
-    const checked = async (piece: number): Promise<Uint8Array<ArrayBuffer> | undefined> => {
-      const bytes = await lent.read(piece)
-      share.suspects.fromOrigin(piece, bytes)
-      return vouch(share, piece, bytes)
-    }
+    const checked = (piece: number): Promise<Uint8Array<ArrayBuffer> | undefined> =>
+      memory.lend(async (into) => {
+        const bytes = await lent.read(piece, { into })
+        share.suspects.fromOrigin(piece, bytes)
+        return vouch(share, piece, bytes)
+      })
     const request = { name, descriptor, path: lent.path, offset: lent.offset, ...(end < size && { end }) }
     try {
       for await (const { offset } of fetch.blob(request, { signal: AbortSignal.any([stop.signal, lost]) })) await upTo(offset)

@@ -1,19 +1,24 @@
 import { Failure } from '../../messages/grammar/index.ts'
 import { given } from '../../runtime/given.ts'
+import type { Memory, ReadOptions } from './memory.ts'
 import type { Peer } from './peers.ts'
 import { boundsOf } from './pieces.ts'
 import type { Share } from './share.ts'
+import type { Turns } from './turns.ts'
 
 /** How pieces are taken from other nodes. */
 export interface TakesComponents {
   /** Ask a node for bytes of the blob: a piece, at most. */
-  readonly read: (node: string, range: { offset: number; length: number }, options: { signal: AbortSignal }) => Promise<Uint8Array>
+  readonly read: (node: string, range: { offset: number; length: number }, options: ReadOptions) => Promise<Uint8Array>
   /** Piece and bytes are right: keep them. */
   readonly land: (piece: number, bytes: Uint8Array, from: string) => Promise<void>
   /** Whether a failure means that the node is not there any more. */
   readonly gone: (error: unknown) => boolean
   readonly now: () => number
   readonly random: () => number
+  readonly memory: Memory
+  /** shared with the takes of other blobs */
+  readonly turns: Turns
   /** ms a piece may take before its sender is left alone for a while */
   readonly patienceMs: number
 }
@@ -26,7 +31,7 @@ export interface Takes extends AsyncDisposable {
   begin(): void
 }
 
-/** Pieces on their way at once: what they take of memory. */
+/** Pieces of one blob on their way at once: what they take of memory. */
 const atOnce = 12
 /** ms */
 const pausedMs = { busy: 100, slow: 500 }
@@ -43,7 +48,7 @@ interface Take {
 }
 
 export function openTakes(share: Share, components: TakesComponents): Takes {
-  const { read, land, gone, now, random, patienceMs } = components
+  const { read, land, gone, memory, turns, now, random, patienceMs } = components
   const { suspects } = share
   const stop = new AbortController()
   const taking = new Map<number, Take>()
@@ -90,16 +95,18 @@ export function openTakes(share: Share, components: TakesComponents): Takes {
     peer.asked++
     const since = now()
     try {
-      const bytes = await whole(piece, peer.node)
-      if (share.here.has(piece) || landing.has(piece)) return
-      if (!share.map.fits(piece, bytes)) return wrong(piece, peer)
-      suspects.right(piece)
-      peer.pace = now() - since
-      peer.sent++
-      peer.failed = 0
-      paces = [...paces.slice(-31), peer.pace]
-      landing.add(piece)
-      await land(piece, bytes, peer.node).finally(() => landing.delete(piece))
+      await memory.lend(async (into) => {
+        const bytes = await whole(piece, peer.node, into)
+        if (share.here.has(piece) || landing.has(piece)) return
+        if (!share.map.fits(piece, bytes)) return wrong(piece, peer)
+        suspects.right(piece)
+        peer.pace = now() - since
+        peer.sent++
+        peer.failed = 0
+        paces = [...paces.slice(-31), peer.pace]
+        landing.add(piece)
+        await land(piece, bytes, peer.node).finally(() => landing.delete(piece))
+      })
     } catch (error) {
       if (!stop.signal.aborted) failed(peer, piece, error)
     } finally {
@@ -112,10 +119,10 @@ export function openTakes(share: Share, components: TakesComponents): Takes {
     }
   }
 
-  async function whole(piece: number, node: string): Promise<Uint8Array> {
+  async function whole(piece: number, node: string, into: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
     const { start, end } = boundsOf(piece, share.size)
     const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(patienceMs)])
-    return await given(signal, read(node, { offset: start, length: end - start }, { signal }))
+    return await given(signal, read(node, { offset: start, length: end - start }, { signal, into }))
   }
 
   /** It may be its fault, or that of who said what the piece hashes to: others come first until it is known. */
@@ -151,9 +158,11 @@ export function openTakes(share: Share, components: TakesComponents): Takes {
     begin() {
       while (running.size < atOnce && !stop.signal.aborted) {
         const next = choose() ?? late()
-        if (!next) return
+        const over = next && turns.begin(share.wake)
+        if (!over) return
         const one = take(next.piece, next.peer).finally(() => {
           running.delete(one)
+          over()
           share.wake()
         })
         running.add(one)

@@ -6,12 +6,14 @@ import type { Descriptor } from '../../messages/words/index.ts'
 import { given } from '../../runtime/given.ts'
 import type { Claims, ClaimsInit } from './claims.ts'
 import { openPieceFile, type PieceFile } from './file.ts'
+import type { Memory, ReadOptions } from './memory.ts'
 import { openOrigin } from './origin.ts'
 import { boundsOf } from './pieces.ts'
 import type { Room } from './room.ts'
 import { openShare, type Share } from './share.ts'
 import { openTakes, type TakesComponents } from './takes.ts'
 import { tellIngest } from './telling.ts'
+import type { Turns } from './turns.ts'
 import { openVouching, type Vouching } from './vouching.ts'
 
 /** What is brought, and where it is to go. */
@@ -35,14 +37,12 @@ export interface TransferComponents extends Pick<TakesComponents, 'gone' | 'now'
   readonly enter: (digest: string, heard: (gained: Gained) => void) => Promise<Room>
   /** Called when the bus is back. */
   readonly onConnected: (listener: () => void) => Disposable
+  readonly memory: Memory
+  readonly turns: Turns
   readonly fetch: Pick<Client<typeof fetch>, 'blob'>
   readonly ingest: Pick<Client<typeof ingest>, 'advance'>
   /** Ask another node for bytes of a blob. */
-  readonly read: (
-    node: string,
-    range: { digest: string; offset: number; length: number },
-    options: { signal: AbortSignal },
-  ) => Promise<Uint8Array>
+  readonly read: (node: string, range: { digest: string; offset: number; length: number }, options: ReadOptions) => Promise<Uint8Array>
   /** What a node has of a blob; undefined when it is not there. */
   readonly holding: (node: string, digest: string, options: { signal: AbortSignal }) => Promise<Holding | undefined>
   /** Of a blob. */
@@ -67,7 +67,7 @@ export interface Transfer extends AsyncDisposable {
   /** Those other than us on whose word its pieces were believed. */
   authors(): string[]
   /** Bytes of it, within pieces that can be checked. Fails with not_found when they are not here. */
-  read(offset: number, length: number): Promise<Uint8Array>
+  read(offset: number, length: number, options?: Pick<ReadOptions, 'into'>): Promise<Uint8Array>
   /**
    * Bring it into a lent file; yields how far it is now and then, and in the end where it all came from. Given up, it can be gone on with, in the same file or another: what was
    * gathered is not gathered again. Never twice at once. `asked` is called when the others have been asked, and before that nothing should answer them for us: nobody there is an answer at
@@ -88,7 +88,7 @@ const tellingMs = 50
 
 /** Begin to share a blob: from now on what others tell of it is heard. */
 export async function openTransfer(components: TransferComponents, { digest, size }: { digest: string; size: number }): Promise<Transfer> {
-  const { node, now, distrusted } = components
+  const { node, now, distrusted, memory } = components
   await using stack = new AsyncDisposableStack()
   const leaving = new AbortController()
   stack.defer(() => leaving.abort())
@@ -102,14 +102,14 @@ export async function openTransfer(components: TransferComponents, { digest, siz
   let vouching: Vouching | undefined
   const joined = (): void => void vouching?.all().catch(() => {})
   const share = openShare({ digest, size, node, now, distrusted, blame, joined })
-  const file = stack.use(openPieceFile({ size, here: share.here, beside: components.beside() }))
+  const file = stack.use(openPieceFile({ size, here: share.here, beside: components.beside(), memory }))
   const heard = (gained: Gained): void => {
     share.heard(gained)
     // Who has all of it may have had it before we were there: what its pieces hash to it says when asked.
     if (gained.complete && share.some((piece) => !share.map.knows(piece))) again()
   }
   const room: Room = stack.use(await components.enter(digest, heard))
-  const vouched = openVouching({ share, file, room })
+  const vouched = openVouching({ share, file, room, memory })
   vouching = vouched
   const kept = stack.move()
   return {
@@ -120,12 +120,12 @@ export async function openTransfer(components: TransferComponents, { digest, siz
     holding: share.holding,
     map: share.map.bytes,
     authors: () => [...share.map.authors()].filter((author) => author !== node),
-    async read(offset, length) {
+    async read(offset, length, { into } = {}) {
       const piece = Math.floor(offset / pieceSize)
       const { start, end } = boundsOf(piece, size)
       if (!share.offers(piece) || offset + length > end)
         throw new Failure('not_found', `read ${length} bytes at ${offset} of ${digest}: they are not here yet`)
-      return await file.read(piece, offset - start, length)
+      return await file.read(piece, { from: offset - start, length, into })
     },
     run: (request, options) => run({ components, request, share, file, room, vouching: vouched }, options),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),

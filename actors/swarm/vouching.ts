@@ -1,5 +1,6 @@
 import type { PieceFile } from './file.ts'
 import { sha256Of } from './map.ts'
+import type { Memory } from './memory.ts'
 import type { Room } from './room.ts'
 import type { Share } from './share.ts'
 
@@ -23,8 +24,15 @@ export interface Vouching {
   all(): Promise<void>
 }
 
+export interface VouchingComponents {
+  readonly share: Share
+  readonly file: Pick<PieceFile, 'read'>
+  readonly room: Pick<Room, 'tell'>
+  readonly memory: Memory
+}
+
 /** Reading back and hashing is left until somebody shares the blob: most are brought by one node alone. */
-export function openVouching({ share, file, room }: { share: Share; file: Pick<PieceFile, 'read'>; room: Pick<Room, 'tell'> }): Vouching {
+export function openVouching({ share, file, room, memory }: VouchingComponents): Vouching {
   const { here, checked } = share
   /** Pieces that are not what somebody else said. */
   const other = new Set<number>()
@@ -35,12 +43,16 @@ export function openVouching({ share, file, room }: { share: Share; file: Pick<P
     return undefined
   }
 
+  async function one(piece: number): Promise<void> {
+    const sha256 = await memory.lend(async (into) => vouch(share, piece, await file.read(piece, { into })))
+    if (sha256) room.tell({ piece, sha256 })
+    else other.add(piece)
+  }
+
   async function work(): Promise<void> {
     try {
       for (let piece = next(); piece !== undefined; piece = next()) {
-        const sha256 = vouch(share, piece, await file.read(piece))
-        if (sha256) room.tell({ piece, sha256 })
-        else other.add(piece)
+        await one(piece)
       }
     } finally {
       // In the turn that found nothing left: what lands in the next is not taken for seen to.

@@ -4,6 +4,7 @@ import type { Digest } from '../../../messages/words/index.ts'
 import type { Bus } from '../../../runtime/bus/bus.ts'
 import { client } from '../../../runtime/bus/client.ts'
 import { isNobody } from '../../../runtime/bus/packet.ts'
+import type { ReadOptions } from '../memory.ts'
 
 /** Bytes of a blob. */
 interface Range {
@@ -15,7 +16,7 @@ interface Range {
 /** Ask one other node. */
 export interface Asking {
   /** For bytes it has, at most a piece. Fails with what it says, or data_loss when it sends fewer or more. */
-  read(node: string, range: Range, options: { signal: AbortSignal }): Promise<Uint8Array>
+  read(node: string, range: Range, options: ReadOptions): Promise<Uint8Array>
   /** What it has of a blob; undefined when it is not there, or has nothing. Fails when it cannot be asked for any other reason, or says nothing. */
   holding(node: string, digest: Digest, options: { signal: AbortSignal }): Promise<Holding | undefined>
 }

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { Failure } from '../../../messages/grammar/index.ts'
 import { fromErrno } from '../../../runtime/errno.ts'
 import { given } from '../../../runtime/given.ts'
+import type { ReadOptions } from '../memory.ts'
 import type { Offer } from './offers.ts'
 import { answerBytes, hello, readAnswer, writeQuestion } from './wire.ts'
 
@@ -10,8 +11,8 @@ import { answerBytes, hello, readAnswer, writeQuestion } from './wire.ts'
 export interface Connection extends Disposable {
   /** Resolves when it is of no use any more. */
   readonly over: Promise<void>
-  /** Bytes of the blob. Fails with what the other says, see `wasSaid`; and when the connection does, which giving up is a reason for. */
-  read(offset: number, length: number, options: { signal: AbortSignal }): Promise<Uint8Array>
+  /** Bytes of the blob, put into memory that is lent if there is any. Fails with what the other says, see `wasSaid`; and when the connection does, which giving up is a reason for. */
+  read(offset: number, length: number, options: ReadOptions): Promise<Uint8Array>
 }
 
 /** ms the other may take to be connected to */
@@ -21,6 +22,7 @@ const idleMs = 10_000
 
 interface Waiting {
   readonly length: number
+  readonly into?: Uint8Array<ArrayBuffer> | undefined
   readonly done: (bytes: Uint8Array) => void
   readonly failed: (failure: Failure) => void
 }
@@ -35,7 +37,7 @@ export async function openConnection({ host, port, key }: Offer, { signal }: { s
   let broken: Failure | undefined
   let asked = 0
   const head = Buffer.alloc(answerBytes)
-  let target: Buffer = head
+  let target: Uint8Array = head
   let filled = 0
   let answering: Waiting | undefined
 
@@ -69,7 +71,7 @@ export async function openConnection({ host, port, key }: Offer, { signal }: { s
       question.failed(new Failure(refused, `read from ${host}:${port}: ${refused}`, { details: { said: true } }))
     else if (question && length === question.length) {
       answering = question
-      target = Buffer.allocUnsafeSlow(length)
+      target = question.into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length)
     } else {
       question?.failed(new Failure('data_loss', `read from ${host}:${port}: another length than was asked for`))
       fail(new Failure('data_loss', `${attempted}: it answers what nobody asked`))
@@ -99,12 +101,12 @@ export async function openConnection({ host, port, key }: Offer, { signal }: { s
 
   return {
     over: over.promise,
-    async read(offset, length, { signal }) {
+    async read(offset, length, { signal, into }) {
       signal.throwIfAborted()
       if (broken) throw broken
       const id = asked++ % 2 ** 32
       const answer = Promise.withResolvers<Uint8Array>()
-      waiting.set(id, { length, done: answer.resolve, failed: answer.reject })
+      waiting.set(id, { length, into, done: answer.resolve, failed: answer.reject })
       // What was asked for comes all the same, and all else behind it.
       const giveUp = (): void => fail(new Failure('cancelled', `${attempted}: what was asked for is not wanted any more`))
       signal.addEventListener('abort', giveUp, { once: true })

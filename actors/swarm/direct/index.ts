@@ -27,7 +27,7 @@ export interface DirectComponents extends OffersComponents {
 
 /** `setting` as `readDirect` takes it. Nothing is listened on before somebody asks to connect. */
 export async function openDirect(
-  { overBus, connect, read, now }: DirectComponents,
+  { overBus, connect, read, memory, now }: DirectComponents,
   { setting }: { setting: string | undefined },
 ): Promise<Direct> {
   await using stack = new AsyncDisposableStack()
@@ -37,7 +37,7 @@ export async function openDirect(
   }
   if (!address) return { asking: overBus, offer: none, [Symbol.asyncDispose]: async () => {} }
   const loopback = await loopbackName()
-  const offers = stack.use(openOffers({ read }, address))
+  const offers = stack.use(openOffers({ read, memory }, address))
   const asking = stack.use(
     openRoutes({
       bus: overBus,

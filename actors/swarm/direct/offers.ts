@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { Failure } from '../../../messages/grammar/index.ts'
 import type { Digest } from '../../../messages/words/index.ts'
 import { fromErrno } from '../../../runtime/errno.ts'
+import type { Memory, ReadOptions } from '../memory.ts'
 import { hello, keyBytes, questionBytes, readQuestion, writeAnswer, writeRefusal } from './wire.ts'
 
 /** Where, and with what key, one connection for one blob may be made. */
@@ -21,7 +22,8 @@ export interface Offers extends AsyncDisposable {
 
 export interface OffersComponents {
   /** Bytes of a blob, when it is their turn. */
-  readonly read: (digest: Digest, offset: number, length: number, options: { signal: AbortSignal }) => Promise<Uint8Array>
+  readonly read: (digest: Digest, range: { offset: number; length: number }, options: ReadOptions) => Promise<Uint8Array>
+  readonly memory: Memory
 }
 
 /** An address of this node; port 0 is any. */
@@ -37,7 +39,7 @@ const silentMs = 30_000
 const mostOffers = 256
 const mostConnections = 256
 
-export function openOffers({ read }: OffersComponents, { host, port }: Address): Offers {
+export function openOffers({ read, memory }: OffersComponents, { host, port }: Address): Offers {
   const offered = new Map<string, { readonly digest: Digest; readonly timer: NodeJS.Timeout }>()
   const sockets = new Set<Socket>()
   const stop = new AbortController()
@@ -79,16 +81,14 @@ export function openOffers({ read }: OffersComponents, { host, port }: Address):
     for (let frame = await frames(questionBytes); frame; frame = await frames(questionBytes)) {
       const question = readQuestion(frame)
       if (!question) return void socket.destroy()
-      const { id, offset, length } = question
-      const [head, bytes] = await read(digest, offset, length, { signal: stop.signal }).then(
-        (bytes) => [writeAnswer(id, bytes), bytes] as const,
-        (error: unknown) => [writeRefusal(id, Failure.from(error)), undefined] as const,
-      )
-      socket.cork()
-      let room = socket.write(head)
-      if (bytes) room = socket.write(bytes)
-      socket.uncork()
-      if (!room) await drained(socket)
+      await memory.lend(async (into) => {
+        const { id, ...range } = question
+        const [head, bytes] = await read(digest, range, { signal: stop.signal, into }).then(
+          (bytes) => [writeAnswer(id, bytes), bytes] as const,
+          (error: unknown) => [writeRefusal(id, Failure.from(error)), new Uint8Array()] as const,
+        )
+        await written(socket, [head, bytes])
+      })
     }
     socket.end()
   }
@@ -136,15 +136,12 @@ function framesOf(socket: Socket): (length: number) => Promise<Buffer | undefine
   }
 }
 
-/** Resolves when more can be written; fails when it never will be. */
-async function drained(socket: Socket): Promise<void> {
-  if (socket.destroyed) throw new Failure('unavailable', 'send to another node: the connection is closed')
-  const closed = new AbortController()
-  const close = (): void => closed.abort()
-  socket.once('close', close)
-  try {
-    await once(socket, 'drain', { signal: closed.signal })
-  } finally {
-    socket.off('close', close)
-  }
+/** Resolves when the socket has taken all of it; fails when it never will. */
+async function written(socket: Socket, parts: readonly Uint8Array[]): Promise<void> {
+  const taken = Promise.withResolvers<void>()
+  socket.cork()
+  for (const part of parts.slice(0, -1)) socket.write(part)
+  socket.write(parts.at(-1) ?? new Uint8Array(), (error) => (error ? taken.reject(error) : taken.resolve()))
+  socket.uncork()
+  await taken.promise
 }

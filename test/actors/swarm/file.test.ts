@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { asidePath, sweepAsides } from '../../../actors/swarm/aside.ts'
 import { openPieceFile, type PieceFile } from '../../../actors/swarm/file.ts'
+import { openMemory } from '../../../actors/swarm/memory.ts'
 import { boundsOf, countOf, type Pieces, pieces } from '../../../actors/swarm/pieces.ts'
 import { pieceSize } from '../../../messages/swarm.ts'
 import { thisProcess } from '../../../runtime/alive.ts'
@@ -103,7 +104,7 @@ test('a file that was cut behind its back is data lost, not bytes made up', asyn
 
 test('a lent file that is gone is said to be', async () => {
   await using directory = await tempDirectory()
-  await using file = openPieceFile({ size, here: pieces(size), beside: join(directory.path, 'x.pieces') })
+  await using file = openPieceFile({ size, here: pieces(size), beside: join(directory.path, 'x.pieces'), memory: openMemory() })
   await expect(file.goOn({ path: join(directory.path, 'no'), offset: 0, grown: () => {} })).rejects.toMatchObject({ code: 'not_found' })
   await expect(file.settle()).rejects.toMatchObject({ code: 'failed_precondition' })
 })
@@ -160,7 +161,7 @@ async function somewhere(offset: number, root?: string): Promise<At> {
   const path = join(directory, 'ingest', 'data')
   await writeFile(path, blob.subarray(0, offset))
   const here = pieces(size)
-  const file = stack.use(openPieceFile({ size, here, beside: asidePath(directory, await thisProcess()) }))
+  const file = stack.use(openPieceFile({ size, here, beside: asidePath(directory, await thisProcess()), memory: openMemory() }))
   const grown: number[] = []
   const goOn = (from: number) => file.goOn({ path, offset: from, grown: (prefix) => grown.push(prefix) })
   await goOn(offset)

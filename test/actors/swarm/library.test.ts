@@ -36,9 +36,11 @@ test('bytes come from anywhere in it, and from nowhere else', async () => {
   await at.put(blob)
   const { library } = at.open()
   library.add(digest, size)
-  expect(Buffer.compare(await library.read(digest, pieceSize - 5, 10), blob.bytes.subarray(pieceSize - 5, pieceSize + 5))).toBe(0)
-  await expect(library.read(digest, size - 5, 10)).rejects.toMatchObject({ code: 'out_of_range' })
-  await expect(library.read(`sha256:${'0'.repeat(64)}`, 0, 10)).rejects.toMatchObject({ code: 'not_found' })
+  expect(
+    Buffer.compare(await library.read(digest, { offset: pieceSize - 5, length: 10 }), blob.bytes.subarray(pieceSize - 5, pieceSize + 5)),
+  ).toBe(0)
+  await expect(library.read(digest, { offset: size - 5, length: 10 })).rejects.toMatchObject({ code: 'out_of_range' })
+  await expect(library.read(`sha256:${'0'.repeat(64)}`, { offset: 0, length: 10 })).rejects.toMatchObject({ code: 'not_found' })
 })
 
 test('a file that is gone, or cut, is said to be missing, by who reads and by who hashes', async () => {
@@ -48,7 +50,9 @@ test('a file that is gone, or cut, is said to be missing, by who reads and by wh
     const reading = at.open()
     reading.library.add(digest, size)
     await harm(at.blobs.blob(digest))
-    await expect(reading.library.read(digest, pieceSize, 10)).rejects.toMatchObject({ code: expect.stringMatching(/not_found|data_loss/) })
+    await expect(reading.library.read(digest, { offset: pieceSize, length: 10 })).rejects.toMatchObject({
+      code: expect.stringMatching(/not_found|data_loss/),
+    })
     expect(reading.missing).toEqual([digest])
 
     const hashing = at.open()

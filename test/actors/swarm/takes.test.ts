@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { sha256Of } from '../../../actors/swarm/map.ts'
+import { openMemory } from '../../../actors/swarm/memory.ts'
 import { boundsOf, countOf } from '../../../actors/swarm/pieces.ts'
 import { openShare, type Share } from '../../../actors/swarm/share.ts'
 import { openTakes, type TakesComponents } from '../../../actors/swarm/takes.ts'
+import { openTurns } from '../../../actors/swarm/turns.ts'
 import { Failure } from '../../../messages/grammar/index.ts'
 import { pieceSize } from '../../../messages/swarm.ts'
 import { aBlob } from './setup.ts'
@@ -121,6 +123,8 @@ function sharing() {
     },
     components({ read = async (_, { offset }) => bytesOf(offset / pieceSize) }: Partial<TakesComponents> = {}): TakesComponents {
       return {
+        memory: openMemory(),
+        turns: openTurns(16),
         gone: (error) => Failure.from(error).code === 'unavailable',
         now,
         random: () => 0,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { sha256Of } from '../../../actors/swarm/map.ts'
+import { openMemory } from '../../../actors/swarm/memory.ts'
 import { boundsOf } from '../../../actors/swarm/pieces.ts'
 import { openShare } from '../../../actors/swarm/share.ts'
 import { openVouching } from '../../../actors/swarm/vouching.ts'
@@ -89,5 +90,5 @@ function bringing({ reading = () => {} }: { reading?: () => void } = {}) {
     expect(sha256).toEqual(sha256Of(blob.bytes.subarray(start, end)))
     told.push(piece)
   }
-  return { share, told, read, vouching: openVouching({ share, file, room: { tell } }) }
+  return { share, told, read, vouching: openVouching({ share, file, room: { tell }, memory: openMemory() }) }
 }

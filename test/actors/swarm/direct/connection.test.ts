@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { openConnection, wasSaid } from '../../../../actors/swarm/direct/connection.ts'
 import { type Offers, openOffers } from '../../../../actors/swarm/direct/offers.ts'
 import { answerBytes, hello, keyBytes, questionBytes, writeAnswer, writeQuestion } from '../../../../actors/swarm/direct/wire.ts'
+import { openMemory } from '../../../../actors/swarm/memory.ts'
 import { Failure } from '../../../../messages/grammar/index.ts'
 
 const { signal } = new AbortController()
@@ -15,10 +16,13 @@ const loopback = { host: '127.0.0.1', port: 0 }
 const serving = (): Offers =>
   openOffers(
     {
-      async read(of, offset, length) {
+      memory: openMemory(),
+      async read(of, { offset, length }, { into }) {
         if (of !== digest) throw new Failure('not_found', 'another blob')
         if (offset + length > blob.length) throw new Failure('out_of_range', 'past its end')
-        return blob.subarray(offset, offset + length)
+        const bytes = into?.subarray(0, length) ?? new Uint8Array(length)
+        blob.copy(bytes, 0, offset, offset + length)
+        return bytes
       },
     },
     loopback,
@@ -69,6 +73,23 @@ test('who says something else is not listened to', async () => {
   for (const greeting of greetings) expect(await answersTo(port, greeting)).toBe(0)
 })
 
+test('bytes are put into memory that is lent, and not once it was given back', async () => {
+  await using offers = serving()
+  using connection = await openConnection(await offers.make(digest), { signal })
+  const into = new Uint8Array(1024 * 1024)
+  const bytes = await connection.read(10, 100_000, { signal, into })
+  expect(bytes.buffer).toBe(into.buffer)
+  expect(Buffer.compare(bytes, blob.subarray(10, 100_010))).toBe(0)
+  const leaving = new AbortController()
+  const given = new Uint8Array(1024 * 1024)
+  const reading = connection.read(0, 1024 * 1024, { signal: leaving.signal, into: given })
+  leaving.abort(new Error('enough'))
+  await expect(reading).rejects.toMatchObject({ code: 'cancelled' })
+  using next = await openConnection(await offers.make(digest), { signal })
+  await next.read(0, 1024 * 1024, { signal })
+  expect(given.every((byte) => byte === 0)).toBe(true)
+})
+
 test('offers without end are refused', async () => {
   await using offers = serving()
   const made = await Promise.allSettled(Array.from({ length: 300 }, () => offers.make(digest)))
@@ -78,7 +99,10 @@ test('offers without end are refused', async () => {
 
 test('who asks and does not take what comes costs one piece of memory', async () => {
   let read = 0
-  await using offers = openOffers({ read: async (_, __, length) => new Uint8Array(read++ < 1_000 ? length : 0) }, loopback)
+  await using offers = openOffers(
+    { memory: openMemory(), read: async (_, { length }) => new Uint8Array(read++ < 1_000 ? length : 0) },
+    loopback,
+  )
   const { port, key } = await offers.make(digest)
   const socket = connect(port, '127.0.0.1')
   socket.pause()

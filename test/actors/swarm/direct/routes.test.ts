@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { openOffers } from '../../../../actors/swarm/direct/offers.ts'
 import { openRoutes, type Routes } from '../../../../actors/swarm/direct/routes.ts'
+import { openMemory } from '../../../../actors/swarm/memory.ts'
 import { Failure } from '../../../../messages/grammar/index.ts'
 
 const { signal } = new AbortController()
@@ -76,12 +77,12 @@ function routing({ refuse, hang, welcome = true, fail }: RoutingInit = {}): Asyn
 } {
   const told: string[] = []
   let now = 1
-  const read = async (_: string, __: number, length: number) => {
+  const read = async (_: string, { length }: { length: number }) => {
     told.push('direct')
     if (fail) throw fail
     return new Uint8Array(length)
   }
-  const offers = openOffers({ read }, { host: '127.0.0.1', port: 0 })
+  const offers = openOffers({ read, memory: openMemory() }, { host: '127.0.0.1', port: 0 })
   const routes = openRoutes({
     bus: {
       async read(_, { length }) {
