@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { Failure } from '../../messages/grammar/index.ts'
 import type { Bucket } from '../../runtime/bus/bucket.ts'
 import { given } from '../../runtime/given.ts'
+import { limit } from '../../runtime/limit.ts'
 
 /** Pieces `from` up to `to` that a node reads from the registry. `beat` goes up while it does. */
 export interface Claim {
@@ -89,6 +90,9 @@ export function claims({ bucket: open, key, node, held, gone, now, aloneMs = 8_0
   const heard = new Map<string, { readonly beat: string; readonly at: number }>()
   let mine: Claim | undefined
   let losing = new AbortController()
+  /** One change at a time: a beat that is slow must not put back what was ours before. */
+  const turn = limit(1)
+  const { signal: ever } = new AbortController()
   let beating: NodeJS.Timeout | undefined
   // Never twice the same, also after a restart: a claim that is new must not look like one that stood still.
   let beats = randomInt(2 ** 40)
@@ -137,10 +141,12 @@ export function claims({ bucket: open, key, node, held, gone, now, aloneMs = 8_0
   })
 
   function beat(): void {
-    if (!mine) return
-    mine = { ...mine, beat: ++beats }
+    const beaten = async (): Promise<void> => {
+      if (mine) mine = { ...mine, beat: ++beats }
+      await change((agreement) => mine && (isTaken(agreement) ? lose() : withMine(agreement)))
+    }
     // A beat that is lost is made up for by the next.
-    change((agreement) => mine && (isTaken(agreement) ? lose() : withMine(agreement))).catch(() => {})
+    turn(beaten, { signal: ever }).catch(() => {})
   }
 
   /** Whether what is ours is not said to be, but to be another's. */
@@ -162,16 +168,21 @@ export function claims({ bucket: open, key, node, held, gone, now, aloneMs = 8_0
     async take(choose, { signal }) {
       signal.throwIfAborted()
       let chosen: Range | undefined
-      // Not ours before it is agreed on: a beat meanwhile is one of what was ours before.
       const claim = (agreement: Agreement): Agreement | undefined => {
         chosen = choose(others(agreement), agreement)
         return chosen && withMine(agreement, { node, ...chosen, beat: ++beats })
+      }
+      const ours = (): void => void (mine = chosen && { node, ...chosen, beat: beats })
+      const claimed = async (): Promise<boolean> => {
+        const isAgreed = await change(claim)
+        if (isAgreed) ours()
+        return isAgreed
       }
       const began = now()
       while (
         !(await given(
           signal,
-          change(claim).catch(() => false),
+          turn(claimed, { signal }).catch(() => false),
         ))
       ) {
         // Nobody to agree with: read it anyway, content addressing makes it safe.
@@ -183,11 +194,11 @@ export function claims({ bucket: open, key, node, held, gone, now, aloneMs = 8_0
           now() - began >= aloneMs
         ) {
           claim({ claims: [], ...(agreed.whole && { whole: true }) })
+          ours()
           break
         }
         await given(signal, new Promise<void>((resolve) => void setTimeout(resolve, againMs).unref()))
       }
-      mine = chosen && { node, ...chosen, beat: beats }
       if (!chosen) return undefined
       losing = new AbortController()
       beating ??= setInterval(beat, beatMs).unref()
@@ -199,14 +210,19 @@ export function claims({ bucket: open, key, node, held, gone, now, aloneMs = 8_0
       if (!mine && !agreed.claims.some((claim) => claim.node === node)) return
       mine = undefined
       const without = (agreement: Agreement) => (agreement.claims.some((claim) => claim.node === node) ? withMine(agreement) : undefined)
-      await given(AbortSignal.timeout(releaseMs), change(without)).catch(() => {})
+      const signal = AbortSignal.timeout(releaseMs)
+      await given(
+        signal,
+        turn(() => change(without), { signal }),
+      ).catch(() => {})
     },
     async whole() {
       const saying = (agreement: Agreement): Agreement => {
         if (isTaken(agreement)) lose()
         return { ...withMine(agreement), whole: true }
       }
-      await change((agreement) => (agreement.whole ? undefined : saying(agreement))).catch(() => {})
+      const said = () => change((agreement) => (agreement.whole ? undefined : saying(agreement)))
+      await turn(said, { signal: ever }).catch(() => {})
       agreed = { ...agreed, whole: true }
     },
   }

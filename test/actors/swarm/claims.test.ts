@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { type Agreement, type Claim, type Claims, claims, type Range, silenceMs } from '../../../actors/swarm/claims.ts'
+import { type Agreement, beatMs, type Claim, type Claims, claims, type Range, silenceMs } from '../../../actors/swarm/claims.ts'
 import { Failure } from '../../../messages/grammar/index.ts'
 import type { Bucket } from '../../../runtime/bus/bucket.ts'
 import { bounded } from '../../support/properties.ts'
@@ -110,6 +110,20 @@ test('what a node has is said with each of its claims, and when it lets go of th
   expect(bucket.value?.held?.map(({ node }) => node)).toEqual(['two', 'three'])
 })
 
+test('a beat that is slow to be answered does not put back what was ours before', async () => {
+  const bucket = fakeBucket()
+  const one = claiming('one', { bucket })
+  await one.take(() => ({ from: 0, to: 4 }), { signal })
+  await vi.advanceTimersByTimeAsync(beatMs - 5)
+  bucket.answerMs = 10
+  const taken = one.take(() => ({ from: 4, to: 8 }), { signal })
+  await vi.advanceTimersByTimeAsync(20)
+  bucket.answerMs = 0
+  await taken
+  await vi.advanceTimersByTimeAsync(20)
+  expect(bucket.value?.claims.find(({ node }) => node === 'one')).toMatchObject({ from: 4, to: 8 })
+})
+
 test('who claims nothing more lets go of what it had', async () => {
   const bucket = fakeBucket()
   const one = claiming('one', { bucket })
@@ -217,6 +231,8 @@ interface FakeBucket {
   value: Agreement | undefined
   /** whether what is asked, or what is answered, is lost */
   lose: 'no' | 'asked' | 'answered'
+  /** ms a change takes to be answered, once it is made */
+  answerMs: number
   put(value: Agreement): void
   /** Take no changes of one any more. */
   mute(node: string): void
@@ -231,6 +247,7 @@ function fakeBucket(): FakeBucket {
   const fake: FakeBucket = {
     value: undefined,
     lose: 'no',
+    answerMs: 0,
     put(value) {
       fake.value = value
       revision++
@@ -244,6 +261,7 @@ function fakeBucket(): FakeBucket {
         fake.put(structuredClone(value))
         const at = revision
         if (fake.lose === 'answered') throw lost()
+        if (fake.answerMs > 0) await new Promise((resolve) => setTimeout(resolve, fake.answerMs))
         return at
       }
       return {
