@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { livingAt } from '../../runtime/alive.ts'
 import { endAwaited, endGroupAwaited, watchEnd } from '../../runtime/dying.ts'
+import { errnoOf } from '../../runtime/errno.ts'
 
 const { signal } = new AbortController()
 
@@ -13,10 +14,19 @@ async function family(script: string): Promise<AsyncDisposable & { leader: Child
   const [bytes] = await once(leader.stdout, 'data')
   const said = String(bytes).trim().split(' ').map(Number)
   const dispose = async () => {
-    for (const pid of [leader.pid as number, ...said]) if (await livingAt(pid)) process.kill(pid, 'SIGKILL')
+    for (const pid of [leader.pid as number, ...said]) if (await livingAt(pid)) killed(pid)
     await over
   }
   return { leader: leader as ChildProcess & { pid: number }, said, [Symbol.asyncDispose]: dispose }
+}
+
+/** It may have ended by itself since it was looked at. */
+function killed(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error
+  }
 }
 
 const child = 'sleep 1000 </dev/null >/dev/null & a=$!'
