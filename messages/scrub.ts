@@ -12,7 +12,7 @@ export type Finding = z.output<typeof Finding>
 
 /**
  * Looking at everything again: blobs are hashed, snapshots compared with the layers they were made of. What is damaged is named, and made again from
- * where it came from if that is asked for: a blob from a registry its `gantry.source.<host>` label names, a snapshot from its layer.
+ * where it came from if that is asked for: a blob from other nodes, or a registry its `gantry.source.<host>` label names; a snapshot from its layer.
  */
 export const scrub = {
   run: feed('Look at things, one finding each. All of the kinds asked for, or those named.', {

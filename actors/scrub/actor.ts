@@ -6,6 +6,7 @@ import type { ingest } from '../../messages/ingest.ts'
 import type { lease } from '../../messages/lease.ts'
 import { scrub } from '../../messages/scrub.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
+import type { swarm } from '../../messages/swarm.ts'
 import type { unpack } from '../../messages/unpack.ts'
 import { client } from '../../runtime/bus/client.ts'
 import { serve } from '../../runtime/bus/serve.ts'
@@ -23,6 +24,7 @@ export async function startScrub(home: Home): Promise<AsyncDisposable> {
     unpack: ask<typeof unpack>('unpack', trace),
     ingest: ask<typeof ingest>('ingest', trace),
     fetch: ask<typeof fetch>('fetch', trace),
+    swarm: ask<typeof swarm>('swarm', trace),
     lease: ask<typeof lease>('lease', trace),
   })
   const telling =

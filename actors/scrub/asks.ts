@@ -4,6 +4,7 @@ import type { Client } from '../../messages/grammar/index.ts'
 import type { ingest } from '../../messages/ingest.ts'
 import type { lease } from '../../messages/lease.ts'
 import type { snapshot } from '../../messages/snapshot.ts'
+import type { swarm } from '../../messages/swarm.ts'
 import type { unpack } from '../../messages/unpack.ts'
 
 /** The actors a scrub talks to. */
@@ -14,6 +15,7 @@ export interface Asks {
   readonly ingest: Client<typeof ingest>
   readonly fetch: Client<typeof fetch>
   readonly lease: Client<typeof lease>
+  readonly swarm: Client<typeof swarm>
 }
 
 /** ms that hashing, or syncing, the largest thing on a slow disk may take. */

@@ -20,18 +20,20 @@ export async function damageOfBlob(asks: Asks, digest: Digest, { signal }: Optio
 }
 
 /**
- * Bring the bytes of a blob again, from one of the registries its labels name, and put them in the place of those that are damaged: at no time is it not there. Fails with not_found when its labels name
+ * Bring the bytes of a blob again, from other nodes and one of the registries its labels name, or that registry alone, and put them in the place of those that are damaged: at no time is it not there. Fails with not_found when its labels name
  * none, else as the last of them did.
  */
 export async function repairBlob(asks: Asks, blob: Info, options: Options): Promise<void> {
   const descriptor = { digest: blob.digest, size: blob.size, mediaType: blob.labels['gantry.media-type'] ?? 'application/octet-stream' }
   let why: unknown = new Failure('not_found', `fetch ${blob.digest} again: nothing says where it is from`)
   for (const name of sourcesOf(blob)) {
-    try {
-      return await bring(asks, { name, descriptor }, options)
-    } catch (error) {
-      options.signal.throwIfAborted()
-      why = error
+    for (const from of ['anybody', 'registry'] as const) {
+      try {
+        return await bring(asks, { name, descriptor, from }, options)
+      } catch (error) {
+        options.signal.throwIfAborted()
+        why = error
+      }
     }
   }
   throw why
@@ -48,7 +50,13 @@ function sourcesOf({ digest, labels }: Info): string[] {
 /** Not under its digest: who ingests that is told that it is content already. */
 const referenceOf = (digest: Digest): string => `scrub-${digest}`
 
-async function bring(asks: Asks, { name, descriptor }: { name: string; descriptor: Descriptor }, { signal }: Options): Promise<void> {
+interface Sought {
+  readonly name: string
+  readonly descriptor: Descriptor
+  readonly from: 'anybody' | 'registry'
+}
+
+async function bring(asks: Asks, { name, descriptor, from }: Sought, { signal }: Options): Promise<void> {
   const { digest, size } = descriptor
   const reference = referenceOf(digest)
   const token = randomUUID()
@@ -56,7 +64,8 @@ async function bring(asks: Asks, { name, descriptor }: { name: string; descripto
   try {
     // What another attempt left may be what it failed for.
     await asks.ingest.truncate({ token, offset: 0 }, { signal })
-    for await (const _ of asks.fetch.blob({ name, descriptor, token, path, offset: 0 }, { signal }));
+    const lent = { name, descriptor, token, path, offset: 0 }
+    for await (const _ of from === 'anybody' ? asks.swarm.bring(lent, { signal }) : asks.fetch.blob(lent, { signal }));
     await asks.ingest.commit({ token, size, digest, replace: true }, { signal, timeoutMs: slowMs })
   } catch (error) {
     // Not given up with the scrub: it takes a moment, and nobody goes on with what is left.

@@ -1,11 +1,15 @@
 /** One pull feeds every node: real nodes on one NATS server, and a registry that counts. */
 import { randomBytes } from 'node:crypto'
+import { chmod, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Agreement } from '../../actors/swarm/claims.ts'
 import { keyOf } from '../../actors/tag/agree.ts'
 import { agreed } from '../../messages/agreed.ts'
+import type { content } from '../../messages/content.ts'
 import { blobSubject } from '../../messages/grammar/index.ts'
 import type { pull as pullProtocol } from '../../messages/pull.ts'
+import type { scrub } from '../../messages/scrub.ts'
 import { type Gained, pieceSize, type swarm } from '../../messages/swarm.ts'
 import type { tag } from '../../messages/tag.ts'
 import { digestToken } from '../../messages/words/index.ts'
@@ -95,6 +99,23 @@ test('what one node has, others pull with the registry gone: by digest, and by a
   } finally {
     origin.fail(undefined)
   }
+})
+
+test('what was damaged on one node is made again from another, with the registry gone', async () => {
+  const image = await anImage([2 * pieceSize, 100])
+  const { digest } = layerOfImage(image)
+  await pulled(origin.serve('damaged', image), ['n1', 'n2'])
+  const path = join(nodes.node('n2').root, 'content', 'blobs', ...digest.split(':'))
+  await chmod(path, 0o600)
+  await writeFile(path, Buffer.alloc(layerOfImage(image).size))
+  origin.fail((_, response) => Boolean(response.destroy()))
+  try {
+    const scrubbing = client<typeof scrub>(bus, { node: 'n2', actor: 'scrub' }).run({ kinds: ['content'], keys: [digest], repair: true })
+    expect((await Array.fromAsync(scrubbing)).at(-1)).toMatchObject({ key: digest, state: 'repaired' })
+  } finally {
+    origin.fail(undefined)
+  }
+  expect(await client<typeof content>(bus, { node: 'n2', actor: 'content' }).verify({ digest })).toMatchObject({ digest })
 })
 
 for (const moment of moments) {
