@@ -20,8 +20,8 @@ export async function damageOfBlob(asks: Asks, digest: Digest, { signal }: Optio
 }
 
 /**
- * Bring the bytes of a blob again, from other nodes and one of the registries its labels name, or that registry alone, and put them in the place of those that are damaged: at no time is it not there. Fails with not_found when its labels name
- * none, else as the last of them did.
+ * Bring the bytes of a blob again, from other nodes and one of the registries its labels name, or that registry alone, and put them in the place of those that are damaged: at no time is it
+ * not there. Fails with not_found when its labels name none, else as the last attempt did.
  */
 export async function repairBlob(asks: Asks, blob: Info, options: Options): Promise<void> {
   const descriptor = { digest: blob.digest, size: blob.size, mediaType: blob.labels['gantry.media-type'] ?? 'application/octet-stream' }
