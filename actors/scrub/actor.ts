@@ -16,7 +16,7 @@ import { type ScrubComponents, scrubThings } from './scrub.ts'
 
 /** Looking at everything again: asks the owners of things to compare them with what they should be, and to make anew what is damaged. */
 export async function startScrub(home: Home): Promise<AsyncDisposable> {
-  const { node, bus, tables, outbox, log } = home
+  const { node, bus, tables, outbox, log, settings } = home
   const ask = <P extends Protocol>(actor: string, trace: string) => client<P>(bus, { node, actor }, { trace })
   const asksOf = (trace: string): Asks => ({
     content: ask<typeof content>('content', trace),
@@ -24,7 +24,7 @@ export async function startScrub(home: Home): Promise<AsyncDisposable> {
     unpack: ask<typeof unpack>('unpack', trace),
     ingest: ask<typeof ingest>('ingest', trace),
     fetch: ask<typeof fetch>('fetch', trace),
-    swarm: ask<typeof swarm>('swarm', trace),
+    swarm: settings['swarm.enabled'] === 'false' ? undefined : ask<typeof swarm>('swarm', trace),
     lease: ask<typeof lease>('lease', trace),
   })
   const telling =

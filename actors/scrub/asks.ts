@@ -15,7 +15,8 @@ export interface Asks {
   readonly ingest: Client<typeof ingest>
   readonly fetch: Client<typeof fetch>
   readonly lease: Client<typeof lease>
-  readonly swarm: Client<typeof swarm>
+  /** undefined where this node shares nothing with others */
+  readonly swarm: Client<typeof swarm> | undefined
 }
 
 /** ms that hashing, or syncing, the largest thing on a slow disk may take. */

@@ -27,7 +27,7 @@ export async function repairBlob(asks: Asks, blob: Info, options: Options): Prom
   const descriptor = { digest: blob.digest, size: blob.size, mediaType: blob.labels['gantry.media-type'] ?? 'application/octet-stream' }
   let why: unknown = new Failure('not_found', `fetch ${blob.digest} again: nothing says where it is from`)
   for (const name of sourcesOf(blob)) {
-    for (const from of ['anybody', 'registry'] as const) {
+    for (const from of asks.swarm ? (['anybody', 'registry'] as const) : (['registry'] as const)) {
       try {
         return await bring(asks, { name, descriptor, from }, options)
       } catch (error) {
@@ -65,7 +65,7 @@ async function bring(asks: Asks, { name, descriptor, from }: Sought, { signal }:
     // What another attempt left may be what it failed for.
     await asks.ingest.truncate({ token, offset: 0 }, { signal })
     const lent = { name, descriptor, token, path, offset: 0 }
-    for await (const _ of from === 'anybody' ? asks.swarm.bring(lent, { signal }) : asks.fetch.blob(lent, { signal }));
+    for await (const _ of asks.swarm ? asks.swarm.bring({ ...lent, from }, { signal }) : asks.fetch.blob(lent, { signal }));
     await asks.ingest.commit({ token, size, digest, replace: true }, { signal, timeoutMs: slowMs })
   } catch (error) {
     // Not given up with the scrub: it takes a moment, and nobody goes on with what is left.
